@@ -1,0 +1,28 @@
+"""Where the project's folders are, and where results go."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+_PROJECT = Path(__file__).resolve().parent.parent
+
+
+def project_root() -> Path:
+    """Return the folder that holds ``pipelines/``, ``expected_results/`` and ``hardware_profiles/``."""
+    return _PROJECT
+
+
+def results_folder(given: Path | None = None) -> Path:
+    """Return the folder for records: the given one, else ``REPRO_RESULTS``, else ``results`` right here."""
+    return given or Path(os.environ.get("REPRO_RESULTS", "results"))
+
+
+def expected_folder(given: Path | None = None) -> Path:
+    """Return the folder of stored expectations: the given one, else ``REPRO_EXPECTED``, else the project's."""
+    return given or Path(os.environ.get("REPRO_EXPECTED", _PROJECT / "expected_results"))
+
+
+def profiles_folder(given: Path | None = None) -> Path:
+    """Return the folder of profile classes: the given one, else ``REPRO_PROFILES``, else the project's."""
+    return given or Path(os.environ.get("REPRO_PROFILES", _PROJECT / "hardware_profiles"))

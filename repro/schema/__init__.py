@@ -1,0 +1,52 @@
+"""The documents of the harness: frozen, versioned, newer versions refused."""
+
+from repro.schema.base import Document, Frozen, Hex32, PlainData, canonical_json, exact_float, pretty_json, read_json
+from repro.schema.claim import Claim, Defect, DefectMark
+from repro.schema.profile import (
+    Caps,
+    Cpu,
+    Cuda,
+    Device,
+    FrameworkState,
+    Gpu,
+    Profile,
+    ProfileClass,
+    Scalar,
+    ThreadPool,
+)
+from repro.schema.record import Record, Stack
+from repro.schema.system import Model, Protocol, Split, System
+from repro.schema.verdict import CONTRADICTIONS, BitVerdict, ClaimVerdict
+
+__all__ = [
+    "CONTRADICTIONS",
+    "BitVerdict",
+    "Caps",
+    "Claim",
+    "ClaimVerdict",
+    "Cpu",
+    "Cuda",
+    "Device",
+    "Defect",
+    "DefectMark",
+    "Document",
+    "FrameworkState",
+    "Frozen",
+    "Gpu",
+    "Hex32",
+    "Model",
+    "PlainData",
+    "Profile",
+    "ProfileClass",
+    "Protocol",
+    "Record",
+    "Scalar",
+    "Split",
+    "Stack",
+    "System",
+    "ThreadPool",
+    "canonical_json",
+    "exact_float",
+    "pretty_json",
+    "read_json",
+]

@@ -1,0 +1,39 @@
+"""The closed sets of verdicts. Absence never passes: what was not computed has a verdict of its own."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class BitVerdict(StrEnum):
+    """What a comparison of bits says."""
+
+    IDENTICAL = "identical"
+    """Every tensor has the stored digest."""
+    DIFFERENT = "different"
+    """At least one tensor has not; the first one is named."""
+    UNSTABLE = "unstable"
+    """Two runs on this machine differ from each other."""
+    UNRECORDED = "unrecorded"
+    """Nothing is stored for this profile and stack. Not a failure."""
+    BLOCKED = "blocked"
+    """It could not run; the record says what is missing."""
+
+
+class ClaimVerdict(StrEnum):
+    """What a measurement says about a published number."""
+
+    REPRODUCED = "reproduced"
+    """The measured count is one that gives the print."""
+    CLOSE = "close"
+    """A count that gives the print lies inside the 95 % Wilson interval of the measured count."""
+    NOT_REPRODUCED = "not reproduced"
+    UNATTAINABLE = "unattainable"
+    """No count out of n gives the print, neither rounded nor cut."""
+    BLOCKED = "blocked"
+    """It cannot be measured here; the reason says what is missing."""
+    NOT_RUN = "not run"
+
+
+CONTRADICTIONS: frozenset[str] = frozenset({BitVerdict.DIFFERENT, BitVerdict.UNSTABLE, ClaimVerdict.NOT_REPRODUCED})
+"""Verdicts that end a command with exit code 1."""

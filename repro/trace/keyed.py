@@ -1,0 +1,69 @@
+"""Keyed weights: every value of a tensor follows from its name and a salt alone, on every machine and for ever.
+
+Two implementations of one architecture that are filled so and fed the same keyed image must give the same
+outputs. SHAKE-256 over ``salt/name`` gives 24-bit numbers u in [-1, 1); what the tensor is for scales them,
+so that activations neither vanish nor grow:
+
+    variance  1 + u/4     matrix or kernel  u sqrt(3 / fan-in)     bias  u/16
+    mean      u/8         norm scale        1 + u/8                other u/8
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+
+Layout = Literal["oihw", "hwio"]
+"""Where a kernel's outputs are: first (PyTorch) or last (TensorFlow). Its fan-in is the product of the rest."""
+
+_NORM_STATISTICS = {
+    "running_var": (1.0, 4.0),
+    "moving_variance": (1.0, 4.0),
+    "running_mean": (0.0, 8.0),
+    "moving_mean": (0.0, 8.0),
+}
+_VECTORS = {"weight": (1.0, 8.0), "gamma": (1.0, 8.0), "bias": (0.0, 16.0), "beta": (0.0, 16.0)}
+_OTHER = (0.0, 8.0)
+
+
+def keyed_uniform(name: str, shape: tuple[int, ...], salt: str) -> np.ndarray:
+    """Return float64 values in [-1, 1), multiples of 2^-23, of the given shape."""
+    stream = hashlib.shake_256(f"{salt}/{name}".encode()).digest(4 * math.prod(shape))
+    high_bits = np.frombuffer(stream, "<u4") >> np.uint32(8)
+    return high_bits.reshape(shape).astype(np.float64) / 2.0**23 - 1.0
+
+
+def keyed_tensor(name: str, shape: tuple[int, ...], salt: str, layout: Layout = "oihw") -> np.ndarray:
+    """Return the float32 values of a floating-point tensor.
+
+    Args:
+        name: its name in the state dict, parts separated by ``.`` or ``/``; a ``:0`` at the end plays no
+            part in what the tensor is taken for, though it does in the values.
+        shape: its shape.
+        salt: of the contract.
+        layout: of kernels.
+    """
+    uniform = keyed_uniform(name, shape, salt)
+    leaf = name.replace("/", ".").rpartition(".")[2].partition(":")[0]
+    if leaf not in _NORM_STATISTICS and len(shape) >= 2:
+        fan_in = math.prod(shape[1:] if layout == "oihw" else shape[:-1])
+        return (uniform * math.sqrt(3 / fan_in)).astype(np.float32)
+    offset, divisor = _NORM_STATISTICS.get(leaf) or _VECTORS.get(leaf, _OTHER)
+    return (offset + uniform / divisor).astype(np.float32)
+
+
+def keyed_image(shape: tuple[int, ...], salt: str) -> np.ndarray:
+    """Return a float32 batch of inputs in [0, 1)."""
+    return (keyed_uniform("input", shape, salt) / 2.0 + 0.5).astype(np.float32)
+
+
+def keyed_state(shapes: Mapping[str, tuple[int, ...]], salt: str, layout: Layout = "oihw") -> dict[str, np.ndarray]:
+    """Return keyed tensors for the given names, which must be those of floating-point tensors.
+
+    Integer buffers (``num_batches_tracked``) are no part of keyed weights: they stay as the model built them.
+    """
+    return {name: keyed_tensor(name, tuple(shape), salt, layout) for name, shape in shapes.items()}

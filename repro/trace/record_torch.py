@@ -1,0 +1,112 @@
+"""Record what a torch model computes, layer by layer, while it computes it.
+
+Every module's output is digested in a forward hook, at the moment it is made and before an in-place
+operation of the next layer can change it. Nothing is kept but digest and sketch, so memory stays flat.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+
+from repro.trace.trace import Trace, TraceEntry, trace_tensor
+
+
+class Recorder:
+    """Collects the tensors of one run, in order."""
+
+    def __init__(self) -> None:
+        self._entries: list[TraceEntry] = []
+
+    def add(self, name: str, tensor: Any, operation: str) -> None:
+        """Record one tensor or NumPy array."""
+        self._entries.append(trace_tensor(name, tensor, operation))
+
+    def add_all(self, prefix: str, tensors: Mapping[str, Any], operation: str) -> None:
+        """Record a mapping's tensors as ``prefix/name``, in its order."""
+        for name, tensor in tensors.items():
+            self.add(f"{prefix}/{name}", tensor, operation)
+
+    def add_entry(self, entry: TraceEntry) -> None:
+        """Append an entry that was made elsewhere."""
+        self._entries.append(entry)
+
+    def trace(self) -> Trace:
+        """Return all that was recorded so far."""
+        return Trace.from_entries(self._entries)
+
+    @contextmanager
+    def layers(self, model: nn.Module, prefix: str) -> Iterator[None]:
+        """Record every module's output as ``prefix/<module>`` while the block runs."""
+        with observed(model, lambda name, output, kind: self.add(f"{prefix}/{name}", output, kind)):
+            yield
+
+
+@contextmanager
+def observed(model: nn.Module, see: Callable[[str, torch.Tensor, str], None]) -> Iterator[None]:
+    """Call ``see(name, output, kind)`` for every module's output, in the order of computation.
+
+    The model itself is called ``output``. A module that runs again gets ``#2``, ``#3`` ...; one that hands
+    on the very tensor that was seen last (a container, an identity) adds nothing.
+    """
+    calls: Counter[str] = Counter()
+    last: list[torch.Tensor | None] = [None]
+
+    def hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
+        def after_forward(module: nn.Module, arguments: Any, output: Any) -> None:
+            calls[name] += 1
+            called = name if calls[name] == 1 else f"{name}#{calls[name]}"
+            for suffix, tensor in _tensors(output):
+                if tensor is last[0]:
+                    continue
+                last[0] = tensor
+                see(called + suffix, tensor, type(module).__name__)
+
+        return after_forward
+
+    handles = [module.register_forward_hook(hook(name or "output")) for name, module in model.named_modules()]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def trace_in_pieces(model: nn.Module, inputs: torch.Tensor, piece: int, prefix: str) -> Trace:
+    """Return the trace of a forward pass that is fed ``piece`` samples at a time.
+
+    The pieces' outputs are joined along the batch axis, so that the trace can be compared with that of
+    the undivided batch. Only outputs whose first axis is the batch are recorded.
+    """
+    outputs: dict[str, list[torch.Tensor]] = {}
+    kinds: dict[str, str] = {}
+    for start in range(0, len(inputs), piece):
+        part = inputs[start : start + piece]
+
+        def see(name: str, output: torch.Tensor, kind: str, expected: int = len(part)) -> None:
+            if output.ndim and len(output) == expected:
+                outputs.setdefault(name, []).append(output.detach().clone())
+                kinds[name] = kind
+
+        with torch.no_grad(), observed(model, see):
+            model(part)
+    recorder = Recorder()
+    for name, parts in outputs.items():
+        recorder.add(f"{prefix}/{name}", torch.cat(parts), kinds[name])
+    return recorder.trace()
+
+
+def _tensors(output: Any, suffix: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    if isinstance(output, torch.Tensor):
+        yield suffix, output
+    elif isinstance(output, Mapping):
+        for key, value in output.items():
+            yield from _tensors(value, f"{suffix}.{key}")
+    elif isinstance(output, (tuple, list)):
+        for index, value in enumerate(output):
+            yield from _tensors(value, f"{suffix}.{index}")
