@@ -1,0 +1,1 @@
+"""Records, expectations and claims on disk; every write is atomic."""
