@@ -1,0 +1,1 @@
+"""Parts that the systems share: containers, drawn faces, image coding, checkpoints."""
