@@ -1,0 +1,1 @@
+"""Deep-Emotion (arXiv:1902.01019)."""
