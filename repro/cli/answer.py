@@ -1,0 +1,73 @@
+"""How a verb ends: one JSON document or text for people, and an exit code. The same for every verb."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from repro.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, ReproError
+from repro.schema import pretty_json
+from repro.store.atomic import write_atomic
+
+ANSWER_SCHEMA = "repro-answer/1"
+
+
+class Answer:
+    """What a verb found.
+
+    Attributes:
+        data: its part of the JSON document.
+        text: the same for people.
+        exit_code: what it means for the exit code.
+    """
+
+    def __init__(self, data: dict[str, Any], text: str, exit_code: int = EXIT_OK) -> None:
+        self.data, self.text, self.exit_code = data, text, exit_code
+
+
+def finish(verb: str, run: Callable[[], Answer], *, as_json: bool, receipt: Path | None = None) -> None:
+    """Run a verb, print its answer or its error, and end the process.
+
+    Args:
+        verb: its name, for the document.
+        run: the verb's work.
+        as_json: print the document instead of the text.
+        receipt: also write the document there and exit 0, so that a pipeline goes on and reads it later.
+
+    Raises:
+        typer.Exit: always, with the exit code.
+    """
+    text: str | None = None
+    try:
+        answer = run()
+        document = {"schema": ANSWER_SCHEMA, "verb": verb, "exit_code": answer.exit_code, **answer.data}
+        text = answer.text
+    except ReproError as error:
+        document = _failure(verb, error.exit_code, error.kind, error.message, error.next_step)
+        print(f"repro {verb}: {error}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"repro {verb}: interrupted; what was finished is kept, the same call goes on", file=sys.stderr)
+        raise typer.Exit(EXIT_INTERRUPTED) from None
+    except Exception as error:
+        traceback.print_exc()
+        document = _failure(
+            verb, EXIT_INTERNAL, type(error).__name__, str(error), "please report this as a fault of repro"
+        )
+    if as_json:
+        sys.stdout.write(pretty_json(document))
+    elif text is not None:
+        print(text)
+    if receipt is not None:
+        write_atomic(receipt, pretty_json(document))
+        raise typer.Exit(EXIT_OK)
+    raise typer.Exit(document["exit_code"])
+
+
+def _failure(verb: str, exit_code: int, kind: str, message: str, next_step: str | None) -> dict[str, Any]:
+    error = {"kind": kind, "message": message, "next_step": next_step}
+    return {"schema": ANSWER_SCHEMA, "verb": verb, "exit_code": exit_code, "error": error}

@@ -1,0 +1,101 @@
+"""``repro eval``: count a checkpoint's right answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from repro.cli import options
+from repro.cli.answer import Answer, finish
+
+
+def evaluate(
+    system: Annotated[str, typer.Option("--system", "-s", help="System to evaluate.")],
+    checkpoint: Annotated[
+        Path, typer.Option("--checkpoint", "-c", help="Checkpoint in the system's published format.")
+    ],
+    model: options.Model = None,
+    data: options.Data = "embedded",
+    split: Annotated[str, typer.Option("--split", help="Split that the system declares.")] = "test",
+    protocol: Annotated[
+        str, typer.Option("--protocol", "-p", help="Protocol that the system declares: as-published, corrected.")
+    ] = "corrected",
+    isa: options.Isa = None,
+    device: options.Device = "cpu",
+    results: options.Results = Path("results"),
+    expected: options.Expected = None,
+    profiles: options.Profiles = None,
+    force: options.Force = False,
+    json: options.Json = False,
+    receipt: options.Receipt = None,
+) -> None:
+    """Evaluate a checkpoint on a split by a protocol."""
+
+    def run() -> Answer:
+        from repro.cli.text import evaluation_text
+        from repro.errors import UsageError
+        from repro.registry import chosen_models
+        from repro.report.outcome import exit_code
+        from repro.stages.blocked import recorded_if_blocked
+        from repro.stages.evaluate import evaluate as run_evaluation
+        from repro.stages.judge import Shelf
+
+        chosen = chosen_models([system], model)
+        if len(chosen) != 1:
+            names = ", ".join(one.name for _, one in chosen)
+            raise UsageError(f"{system} has several models: {names}", next_step="choose one with --model")
+        owner, one = chosen[0]
+        asked = {
+            "data": Path(data).name,
+            "split": owner.split(split).name,
+            "protocol": owner.protocol(protocol).name,
+            "checkpoint": checkpoint.name,
+            "isa": isa,
+            "device": device,
+        }
+        record = recorded_if_blocked(
+            "eval",
+            owner.name,
+            one.name,
+            asked,
+            [Path(data), checkpoint],
+            results,
+            lambda: run_evaluation(
+                f"{owner.name}/{one.name}",
+                checkpoint=checkpoint,
+                data=data,
+                split=split,
+                protocol=protocol,
+                isa=isa,
+                device=device,
+                results=results,
+                shelf=Shelf.of(expected, profiles),
+                force=force,
+            ),
+        )
+        result = record.result
+        assert record.profile is not None
+        assert record.stack is not None
+        document = {
+            "system": owner.name,
+            "model": one.name,
+            "split": split,
+            "protocol": protocol,
+            "verdict": record.verdict,
+            **{name: result[name] for name in ("correct", "n", "accuracy", "interval", "spread")},
+            "digests": {
+                "data": record.inputs["data"],
+                "checkpoint": record.inputs["checkpoint"],
+                "weights": result["weights"],
+                "predictions": result["predictions"],
+            },
+            "profile": record.profile.to_data(),
+            "profile_class": result["bits"].get("profile_class"),
+            "stack": record.stack.model_dump(),
+            "record": record.to_data(),
+        }
+        return Answer(document, evaluation_text(record), exit_code([record]))
+
+    finish("eval", run, as_json=json, receipt=receipt)

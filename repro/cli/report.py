@@ -1,0 +1,45 @@
+"""``repro report``: everything that was run, as one report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from repro.cli import options
+from repro.cli.answer import Answer, finish
+
+
+def report(
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder to write to: RESULTS/report.")] = None,
+    results: options.Results = Path("results"),
+    expected: options.Expected = None,
+    json: options.Json = False,
+    receipt: options.Receipt = None,
+) -> None:
+    """Merge all records into one report: JSON, Markdown and JUnit XML."""
+
+    def run() -> Answer:
+        from repro.errors import MissingFile
+        from repro.paths import expected_folder
+        from repro.registry import systems
+        from repro.report.build import build_report
+        from repro.report.markdown import markdown
+        from repro.report.outcome import exit_code
+        from repro.report.reading import stored_records
+        from repro.report.write import write_report
+        from repro.store.claims import load_claims, load_defects
+        from repro.store.results import Results
+
+        records = stored_records(Results(results))
+        if not records:
+            raise MissingFile(f"{results} holds no record to report", next_step="run `make check-rep` first")
+        folder = expected_folder(expected)
+        built = build_report(records, load_claims(folder), load_defects(folder), systems().values())
+        written = write_report(built, output or results / "report")
+        places = "\n".join(f"{kind}: {path}" for kind, path in written.items())
+        text = f"{markdown(built)}\n{places}"
+        return Answer({"report": built.to_data()}, text, exit_code(records.values(), built.claims))
+
+    finish("report", run, as_json=json, receipt=receipt)

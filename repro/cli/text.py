@@ -1,0 +1,75 @@
+"""What the verbs print for people."""
+
+from __future__ import annotations
+
+from repro.compare.claims import claim_counts
+from repro.report.text import verdict_table
+from repro.schema import Claim, Defect, Record
+
+
+def evaluation_text(record: Record) -> str:
+    """Return an evaluation as a few lines, the count first."""
+    result, parameters = record.result, record.parameters
+    low, high = result["interval"]
+    lines = [
+        f"{record.system}/{record.model}, {parameters['split']['name']}, {parameters['protocol']['name']}: "
+        f"{result['correct']} of {result['n']} correct, {100 * result['accuracy']:.2f} % "
+        f"(95 % interval {100 * low:.2f} to {100 * high:.2f})"
+    ]
+    spread = result["spread"]
+    if spread["runs"] > 1:
+        lines.append(
+            f"random protocol, {spread['runs']} seeds: {spread['minimum']} to {spread['maximum']} correct, "
+            f"mean {spread['mean']:.1f}; above is the first seed"
+        )
+    printed = [run["printed"] for run in result["runs"] if "printed" in run]
+    if printed:
+        lines.append(f"the published code would print: {', '.join(printed)} %")
+    unseen = result["unseen"]
+    if unseen["n"] != result["n"]:
+        lines.append(
+            f"without the {result['n'] - unseen['n']} images that also occur in training: "
+            f"{unseen['correct']} of {unseen['n']}"
+        )
+    return "\n".join(lines) + "\n\n" + verdict_table([record])
+
+
+def claim_row(claim: Claim) -> dict[str, str]:
+    """Return one published number with the counts that give it."""
+    counts = claim_counts(claim)
+    if counts is None:
+        allowed, attainable = "", "n unknown" if claim.is_share else "no count"
+    else:
+        allowed, attainable = _ranges(counts.giving), str(counts.attainability)
+    return {
+        "claim": claim.id,
+        "model": claim.model or "",
+        "split": f"{claim.dataset or ''} {claim.split or ''}".strip(),
+        "metric": claim.metric,
+        "printed": claim.printed,
+        "n": str(claim.n or ""),
+        "counts": allowed,
+        "attainable": attainable,
+    }
+
+
+def defect_row(defect: Defect) -> dict[str, str]:
+    """Return one known defect of the published code."""
+    return {
+        "defect": defect.id,
+        "marks": " ".join(str(mark) for mark in defect.marks),
+        "title": defect.title,
+        "summary": defect.summary,
+        "measured": defect.measured or "",
+    }
+
+
+def _ranges(numbers: tuple[int, ...]) -> str:
+    """Return whole numbers in order as ``1, 3..5``."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}..{run[-1]}" for run in runs)

@@ -1,0 +1,1 @@
+"""Seeds and switches, one file per framework, and the guard of one framework per process."""

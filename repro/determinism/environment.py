@@ -1,0 +1,45 @@
+"""What must be in the environment before an interpreter starts: hash seed and the frameworks' own switches.
+
+Python reads ``PYTHONHASHSEED`` once, at its start, and the frameworks read theirs at import or at the first
+operation; set any later, they do nothing. So a stage sets them for the child that it starts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from repro.hardware.caps import CAP_VARIABLES
+from repro.hardware.caps import environment as cap_environment
+from repro.schema import Caps
+
+DETERMINISTIC_ENVIRONMENT: Mapping[str, str] = {
+    "PYTHONHASHSEED": "0",
+    "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # cuBLAS: one workspace a stream, so that results do not vary
+    "TF_DETERMINISTIC_OPS": "1",
+    "TF_CUDNN_DETERMINISTIC": "1",
+    "NVIDIA_TF32_OVERRIDE": "0",  # no TF32 in cuBLAS and cuDNN, whatever a framework asks for
+    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "KMP_WARNINGS": "0",
+    "PYTHONUTF8": "1",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+}
+"""Set for every child. The last three keep locale and time zone out of every output."""
+
+
+def child_environment(caps: Caps, python: Path | None = None) -> dict[str, str]:
+    """Return the whole environment for a child under these caps.
+
+    Args:
+        caps: what the child may use. A cap that the user's shell sets is taken away: no record would tell it.
+        python: the child's interpreter; this one by default.
+    """
+    inherited = {name: value for name, value in os.environ.items() if name not in CAP_VARIABLES}
+    return {**inherited, **switched(caps, python)}
+
+
+def switched(caps: Caps, python: Path | None = None) -> dict[str, str]:
+    """Return only what is set by us: the part of the environment that goes into a record."""
+    return {**DETERMINISTIC_ENVIRONMENT, **cap_environment(caps, python=python)}

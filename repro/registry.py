@@ -1,0 +1,106 @@
+"""Finds systems: every ``pipelines/*/system.py``, and the entry points ``repro.systems`` of other packages.
+
+A module that declares one has it as ``SYSTEM``. It imports no framework, so listing is cheap.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any
+
+from repro.determinism.guard import allow_only
+from repro.errors import BadInput, UnknownName
+from repro.paths import project_root
+from repro.schema import Model, System
+
+ENTRY_POINT_GROUP = "repro.systems"
+
+
+@cache
+def systems() -> dict[str, System]:
+    """Return every system by name, sorted.
+
+    Raises:
+        BadInput: two declare one name, or a declaration holds no ``SYSTEM``.
+    """
+    modules = [f"pipelines.{path.parent.name}.system" for path in (project_root() / "pipelines").glob("*/system.py")]
+    modules += [entry.value for entry in entry_points(group=ENTRY_POINT_GROUP)]
+    found: dict[str, System] = {}
+    for name in sorted(set(modules)):
+        declared = getattr(importlib.import_module(name), "SYSTEM", None)
+        if not isinstance(declared, System):
+            raise BadInput(f"{name}: expected SYSTEM to be a repro.schema.System, found {declared!r}")
+        if declared.name in found:
+            raise BadInput(f"{name}: a system called {declared.name!r} exists already")
+        found[declared.name] = declared
+    return dict(sorted(found.items()))
+
+
+def system(name: str) -> System:
+    """Return one system by name.
+
+    Raises:
+        UnknownName: there is none; the nearest name is suggested.
+    """
+    known = systems()
+    if name not in known:
+        raise UnknownName("system", name, known)
+    return known[name]
+
+
+def find_model(name: str) -> tuple[System, Model]:
+    """Return system and model for ``system/model``."""
+    owner, _, model = name.partition("/")
+    found = system(owner)
+    return found, found.model(model)
+
+
+def resolve(target: str) -> Callable[..., Any]:
+    """Import ``module:attribute`` and return the attribute; call this only where its framework may be loaded.
+
+    Raises:
+        BadInput: the declaration names something that is not there.
+    """
+    module, _, attribute = target.partition(":")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except AttributeError as error:
+        raise BadInput(f"a system declares {target!r}, but {module} has no {attribute!r}") from error
+
+
+def chosen_systems(names: list[str] | None) -> list[System]:
+    """Return the named systems in that order, or all of them.
+
+    Raises:
+        UnknownName: there is none of a name.
+    """
+    return [system(name) for name in names] if names else list(systems().values())
+
+
+def chosen_models(names: list[str] | None, model: str | None) -> list[tuple[System, Model]]:
+    """Return the models of the named systems (all by default), or the one of that name in each.
+
+    Raises:
+        UnknownName: there is no such system, or a system has no such model.
+    """
+    chosen = chosen_systems(names)
+    if model is not None:
+        return [(one, one.model(model)) for one in chosen]
+    return [(one, each) for one in chosen for each in one.models]
+
+
+def build(owner: str, model: str) -> Any:
+    """Return an untrained model of a system: the framework's own object.
+
+    Imports the model's framework into this process.
+
+    Raises:
+        UnknownName: there is no such system or model.
+        FrameworkClash: another framework is loaded already.
+    """
+    found = system(owner).model(model)
+    allow_only(found.framework)
+    return resolve(found.build)()

@@ -1,0 +1,198 @@
+"""Builds a report: records and claims in, rows out, the same whatever order the records come in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TypeVar
+
+from repro.report.claims import claim_rows
+from repro.report.model import BitsRow, BlockedRow, ClaimRow, DataRow, Evidence, Measurement, Report
+from repro.report.outcome import answer, headline
+from repro.report.reading import (
+    Blocked,
+    EtlResult,
+    EvaluationParameters,
+    EvaluationResult,
+    Reading,
+    machine_line,
+)
+from repro.schema import BitVerdict, Claim, Defect, Record, System
+
+_BIT_VERDICTS = frozenset(BitVerdict) - {BitVerdict.BLOCKED}
+
+
+def build_report(
+    records: Mapping[str, Record],
+    claims: Sequence[Claim] = (),
+    defects: Sequence[Defect] = (),
+    systems: Iterable[System] = (),
+) -> Report:
+    """Build the report of some records.
+
+    Args:
+        records: by their file's name below the results folder, see :func:`repro.report.reading.stored_records`.
+        claims, defects: see :mod:`repro.store.claims`.
+        systems: declarations, from which the defects that touch an unmeasured claim are known.
+
+    Raises:
+        BadInput: a record lacks what its stage must have written; the message names record and field.
+    """
+    readings = [Reading(name, records[name]) for name in sorted(records)]
+    machines = _machines(readings)
+    bits = _sorted(bits_row(one, machines) for one in readings if one.result.verdict in _BIT_VERDICTS)
+    blocked = _sorted(_blocked_row(one, one.result.blocked) for one in readings if one.result.blocked is not None)
+    data = _data(readings)
+    measurements = _measurements(readings, machines, data)
+    rows = claim_rows(claims, measurements, defects, systems)
+    return Report(
+        answer=answer(bits, rows),
+        headline=headline(bits, measurements, rows, blocked),
+        machines=machines,
+        data=data,
+        bits=bits,
+        blocked=blocked,
+        measurements=measurements,
+        claims=rows,
+        defects=_named(defects, measurements, rows),
+        evidence=tuple(Evidence(record=one.name, stage=one.record.stage, digest=one.digest) for one in readings),
+    )
+
+
+def bits_row(one: Reading, machines: Sequence[str] = ()) -> BitsRow:
+    """Return what a record says about bits; of a blocked one, why it says nothing."""
+    blocked, parameters = one.result.blocked, one.parameters
+    return BitsRow(
+        stage=one.record.stage,
+        system=one.record.system,
+        model=one.record.model,
+        data=parameters.data,
+        what=parameters.what,
+        device=parameters.device,
+        isa=parameters.isa,
+        machine=_machine(one, machines),
+        profile_class=one.result.bits.profile_class,
+        verdict=one.result.verdict,
+        sentence=one.result.bits.sentence if blocked is None else blocked.message,
+        invariance=one.result.invariance,
+        record=one.name,
+    )
+
+
+def _blocked_row(one: Reading, why: Blocked) -> BlockedRow:
+    return BlockedRow(
+        stage=one.record.stage,
+        system=one.record.system,
+        model=one.record.model,
+        what=one.parameters.what,
+        kind=why.kind,
+        message=why.message,
+        next_step=why.next_step,
+        record=one.name,
+    )
+
+
+_Row = TypeVar("_Row", BitsRow, BlockedRow, Measurement)
+
+
+def _sorted(rows: Iterable[_Row]) -> tuple[_Row, ...]:
+    """Return rows by stage, system and model; within these as the fields have it, no cap before a cap."""
+
+    def key(row: _Row) -> tuple[str, ...]:
+        names = (
+            "stage",
+            "system",
+            "model",
+            "data",
+            "split",
+            "what",
+            "checkpoint",
+            "protocol",
+            "device",
+            "isa",
+            "record",
+        )
+        return tuple(str(getattr(row, name, None) or "") for name in names)
+
+    return tuple(sorted(rows, key=key))
+
+
+def _machines(readings: Iterable[Reading]) -> tuple[str, ...]:
+    lines = {machine_line(one.record) for one in readings}
+    return tuple(sorted(line for line in lines if line is not None))
+
+
+def _machine(one: Reading, machines: Sequence[str]) -> int | None:
+    line = machine_line(one.record)
+    return machines.index(line) + 1 if line in machines else None
+
+
+def _data(readings: Iterable[Reading]) -> tuple[DataRow, ...]:
+    rows = set()
+    for one in readings:
+        if one.record.stage == "etl" and one.result.blocked is None:
+            told = one.as_result(EtlResult)
+            rows.add((one.parameters.data or "", told.edition, told.rows, told.content))
+    return tuple(DataRow(name=n, edition=e, rows=r, content=c) for n, e, r, c in sorted(rows))
+
+
+def _measurements(
+    readings: Sequence[Reading], machines: Sequence[str], data: Iterable[DataRow]
+) -> tuple[Measurement, ...]:
+    editions = {row.content: row.edition for row in data}
+    artifacts = _artifacts(readings)
+    return _sorted(
+        _measurement(one, machines, editions, artifacts)
+        for one in readings
+        if one.record.stage == "eval" and one.result.blocked is None
+    )
+
+
+def _measurement(
+    one: Reading, machines: Sequence[str], editions: Mapping[str, str], artifacts: Mapping[str, set[str]]
+) -> Measurement:
+    asked, told = one.as_parameters(EvaluationParameters), one.as_result(EvaluationResult)
+    digest = one.input("checkpoint")
+    return Measurement(
+        system=one.record.system or "",
+        model=one.record.model or "",
+        data=asked.data,
+        edition=editions.get(one.input("data")),
+        split=asked.split.name,
+        protocol=asked.protocol.name,
+        checkpoint=asked.checkpoint,
+        checkpoint_digest=digest,
+        artifacts=tuple(sorted(artifacts.get(digest, ()))),
+        device=asked.device,
+        isa=asked.isa,
+        machine=_machine(one, machines),
+        correct=told.correct,
+        n=told.n,
+        accuracy=told.correct / told.n,
+        interval=told.interval,
+        spread=told.spread if len(told.runs) > 1 else None,
+        printed=tuple(run.printed for run in told.runs if run.printed is not None),
+        unseen=told.unseen,
+        keeps=asked.protocol.keeps,
+        mends=asked.protocol.mends,
+        diagnosis=told.diagnosis,
+        bits=told.verdict,
+        record=one.name,
+    )
+
+
+def _artifacts(readings: Iterable[Reading]) -> dict[str, set[str]]:
+    """Return which published artifacts a file with a digest is, as the records of downloads say."""
+    found: dict[str, set[str]] = {}
+    for one in readings:
+        if one.record.stage == "fetch" and one.parameters.artifact is not None:
+            for digest in one.record.outputs.values():
+                found.setdefault(digest, set()).add(one.parameters.artifact)
+    return found
+
+
+def _named(
+    defects: Iterable[Defect], measurements: Iterable[Measurement], claims: Iterable[ClaimRow]
+) -> tuple[Defect, ...]:
+    named = {defect for one in measurements for defect in (*one.keeps, *one.mends)}
+    named |= {defect for row in claims for defect in row.defects}
+    return tuple(defect for defect in defects if defect.id in named)

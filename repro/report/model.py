@@ -1,0 +1,230 @@
+"""What a report says, as data: every format is made from this and from nothing else."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, ClassVar, Literal
+
+from repro.compare import Attainability
+from repro.schema import ClaimVerdict, Defect, Document, Frozen, Hex32
+
+
+class Answer(StrEnum):
+    """The answer to: do the numbers come out on this machine?"""
+
+    NO = "no"
+    """Bits differ, or a published number was measured and did not come out."""
+    NEARLY = "nearly"
+    """No contradiction; a measured number lies inside the interval but is another count."""
+    YES = "yes"
+    """No contradiction, and every number that was measured came out to the count."""
+    BITS_ONLY = "bits only"
+    """The bits are the stored ones; no published number was measured."""
+    UNKNOWN = "unknown"
+    """Nothing that was run could be compared with anything."""
+
+
+class Invariance(Frozen):
+    """What a run says that changed one thing which should not matter."""
+
+    varied: str
+    verdict: str
+    sentence: str = ""
+
+
+class BitsRow(Frozen):
+    """One comparison of bits.
+
+    Attributes:
+        data: the data set's name.
+        what: protocol, and where there are any split and checkpoint.
+        isa: cap on the instruction set; ``None`` is no cap.
+        machine: number in :attr:`Report.machines`, counted from 1.
+        profile_class: the stored class that this machine belongs to.
+        record: the record's name in :attr:`Report.evidence`.
+    """
+
+    stage: str
+    system: str | None
+    model: str | None
+    data: str | None = None
+    what: str = ""
+    device: str | None = None
+    isa: str | None = None
+    machine: int | None = None
+    profile_class: str | None = None
+    verdict: str
+    sentence: str = ""
+    invariance: tuple[Invariance, ...] = ()
+    record: str
+
+
+class Share(Frozen):
+    """Right answers out of n."""
+
+    correct: int
+    n: int
+
+
+class Spread(Frozen):
+    """Right answers over the seeds of a random protocol."""
+
+    runs: int
+    minimum: int
+    maximum: int
+    mean: float
+
+
+class Measurement(Frozen):
+    """One evaluation.
+
+    Attributes:
+        checkpoint: the file's own name.
+        checkpoint_digest: BLAKE3 of the file.
+        artifacts: ids of the published files that a fetch record says this one is.
+        edition: what the data is, in the words of the record that decoded it.
+        correct, n, interval: of the first seed where the protocol is random; the interval is 95 % Wilson.
+        spread: over all seeds; ``None`` where the protocol is not random.
+        printed: what the published code prints of it, one entry a seed; empty where that is the accuracy.
+        unseen: the same count without the images that also occur in the training set.
+        keeps, mends: ids of defects, as the protocol declares them.
+        diagnosis: numbers that show a defect at work.
+        bits: the verdict on the bits of the same run.
+    """
+
+    system: str
+    model: str
+    data: str
+    edition: str | None = None
+    split: str
+    protocol: str
+    checkpoint: str
+    checkpoint_digest: Hex32
+    artifacts: tuple[str, ...] = ()
+    device: str | None = None
+    isa: str | None = None
+    machine: int | None = None
+    correct: int
+    n: int
+    accuracy: float
+    interval: tuple[float, float]
+    spread: Spread | None = None
+    printed: tuple[str, ...] = ()
+    unseen: Share | None = None
+    keeps: tuple[str, ...] = ()
+    mends: tuple[str, ...] = ()
+    diagnosis: dict[str, Any]
+    bits: str
+    record: str
+
+
+class ClaimMeasurement(Frozen):
+    """One measurement beside one published number.
+
+    Attributes:
+        published: whether the checkpoint is the one that the number belongs to.
+        verdict: ``None`` where the number is about another checkpoint, so that the distance says nothing about it.
+        reason: the numbers in one sentence.
+    """
+
+    protocol: str
+    checkpoint: str
+    published: bool
+    correct: int
+    n: int
+    verdict: ClaimVerdict | None
+    reason: str
+    record: str
+
+
+class ClaimRow(Frozen):
+    """One published number and what is known of it.
+
+    Attributes:
+        model, dataset, split, metric, source, kind, note: as the claim has them.
+        model_name: the model's name here.
+        printed: the number with its unit.
+        n, giving, attainability: how many images, which counts of them give the print, and how.
+        protocol, artifact: what measures it, and the checkpoint that it belongs to.
+        authors_code: whether the code that printed it is the code that is run here.
+        verdict, reason: from measurements by this protocol on this checkpoint only.
+        correct: the count that the verdict rests on; ``None`` where it rests on none.
+        defects: ids of the defects that touch it.
+        measurements: every measurement that can stand beside it, by whatever protocol.
+    """
+
+    id: str
+    system: str
+    model: str | None
+    model_name: str | None
+    dataset: str | None
+    split: str | None
+    metric: str
+    printed: str
+    n: int | None
+    giving: str
+    attainability: Attainability | None
+    protocol: str | None
+    artifact: str | None
+    authors_code: bool
+    source: str
+    kind: Literal["seed", "upstream"]
+    note: str
+    verdict: ClaimVerdict
+    correct: int | None = None
+    reason: str
+    defects: tuple[str, ...] = ()
+    measurements: tuple[ClaimMeasurement, ...] = ()
+
+
+class BlockedRow(Frozen):
+    """One stage that could not run."""
+
+    stage: str
+    system: str | None
+    model: str | None
+    what: str = ""
+    kind: str
+    message: str
+    next_step: str | None = None
+    record: str
+
+
+class DataRow(Frozen):
+    """One data set that was read; ``content`` is the digest of what it holds, whatever the container."""
+
+    name: str
+    edition: str
+    rows: int
+    content: Hex32
+
+
+class Evidence(Frozen):
+    """One record: its file below the results folder, and the digest of all in it but the timing."""
+
+    record: str
+    stage: str
+    digest: Hex32
+
+
+class Report(Document):
+    """Everything that the records of one results folder say about bits and published numbers.
+
+    Attributes:
+        answer, headline: to whoever reads one line only.
+        machines: one line for each machine and stack.
+        defects: those that a row names.
+    """
+
+    kind: ClassVar[str] = "repro-report"
+
+    answer: Answer
+    headline: str
+    machines: tuple[str, ...] = ()
+    data: tuple[DataRow, ...] = ()
+    bits: tuple[BitsRow, ...] = ()
+    blocked: tuple[BlockedRow, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
+    claims: tuple[ClaimRow, ...] = ()
+    defects: tuple[Defect, ...] = ()
+    evidence: tuple[Evidence, ...] = ()

@@ -1,0 +1,55 @@
+"""Text from records, made harmless and laid out: terminals and parsers obey codes that a record may hold."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+import tabulate
+
+# Where the package wcwidth happens to be installed, columns would be padded otherwise than elsewhere.
+tabulate.WIDE_CHARS_MODE = False
+
+_REFUSED = {"Cc", "Cf", "Cs"}
+"""Control codes, invisible marks (text direction among them) and halves of surrogate pairs."""
+
+_NONCHARACTERS = "\ufffe\uffff"
+
+
+def one_line(text: str) -> str:
+    """Return text on one line with single blanks; what is no visible character becomes U+FFFD."""
+    shown = (" " if char.isspace() else "\ufffd" if _is_refused(char) else char for char in text)
+    return " ".join("".join(shown).split())
+
+
+def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, style: str, wrap_last: int | None = None) -> str:
+    """Return a table of texts as they are, left-aligned.
+
+    Args:
+        style: one of tabulate's.
+        wrap_last: width to which the last column is wrapped.
+    """
+    widths = None if wrap_last is None else [*[None] * (len(headers) - 1), wrap_last]
+    text = tabulate.tabulate(rows, headers, tablefmt=style, disable_numparse=True, maxcolwidths=widths)
+    # Nothing stands behind the last column, so padding it only makes lines wrap in a terminal.
+    return "\n".join(re.sub(r" +\|$", " |", re.sub(r"-{3,}\|$", "---|", line)).rstrip() for line in text.split("\n"))
+
+
+def counted(number: int, noun: str) -> str:
+    """Return ``1 record``, ``2 records``; the noun's plural ends in s."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def subject(system: str | None, model: str | None) -> str:
+    """Return ``system/model`` as far as there is one."""
+    return "/".join(part for part in (system, model) if part) or "all systems"
+
+
+def device(name: str | None, isa: str | None) -> str:
+    """Return what it ran on: ``cpu``, ``cpu up to avx2``."""
+    return f"{name or '?'} up to {isa}" if isa else name or ""
+
+
+def _is_refused(char: str) -> bool:
+    return unicodedata.category(char) in _REFUSED or char in _NONCHARACTERS

@@ -1,0 +1,1 @@
+"""The stages: inputs in, one record out."""

@@ -1,0 +1,81 @@
+"""Decoded data sets on disk, as stages hand them to each other and to their children."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from repro.errors import BadInput
+from repro.schema import Split
+
+ARRAYS = ("images", "labels", "usages")
+
+
+@dataclass(frozen=True)
+class StoredData:
+    """One decoded data set: ``images.npy``, ``labels.npy``, ``usages.npy`` in a folder.
+
+    Attributes:
+        usage_names: what the codes in ``usages`` mean.
+        content: digest of the content, the same for every container of it.
+    """
+
+    folder: Path
+    name: str
+    usage_names: tuple[str, ...]
+    content: str
+
+    def images(self) -> np.ndarray:
+        """Return all images, uint8 (n, height, width), mapped and not read."""
+        return np.load(self.folder / "images.npy", mmap_mode="r", allow_pickle=False)
+
+    def labels(self) -> np.ndarray:
+        """Return all labels, (n,)."""
+        return np.load(self.folder / "labels.npy", allow_pickle=False)
+
+    def rows(self, split: Split) -> np.ndarray:
+        """Return a split's row numbers in file order.
+
+        Raises:
+            BadInput: the data has no row of that split.
+        """
+        rows = self._rows(split)
+        if not rows.size:
+            raise BadInput(
+                f"{self.name} has no row of the split {split.name!r} ({split.description})",
+                next_step="choose another --split or give data that has it",
+            )
+        return rows
+
+    def has(self, split: Split) -> bool:
+        """Say whether the data has a row of a split."""
+        return bool(self._rows(split).size)
+
+    def _rows(self, split: Split) -> np.ndarray:
+        usages = np.load(self.folder / "usages.npy", allow_pickle=False)
+        codes = [self.usage_names.index(usage) for usage in split.usages if usage in self.usage_names]
+        rows = np.concatenate([np.flatnonzero(usages == code) for code in codes] or [np.empty(0, np.int64)])
+        return rows[split.start : split.stop]
+
+    def rows_outside(self, split: Split) -> np.ndarray:
+        """Return the row numbers of the usage that is trained on (the first), the split's own rows left out."""
+        usages = np.load(self.folder / "usages.npy", allow_pickle=False)
+        return np.setdiff1d(np.flatnonzero(usages == 0), self.rows(split))
+
+    def task(self) -> dict[str, object]:
+        """Return this as plain data for a child's task; see :meth:`from_task`."""
+        return {
+            "folder": str(self.folder.resolve()),
+            "name": self.name,
+            "usage_names": list(self.usage_names),
+            "content": self.content,
+        }
+
+    @classmethod
+    def from_task(cls, data: dict[str, object]) -> StoredData:
+        """Build it again in the child."""
+        names = data["usage_names"]
+        assert isinstance(names, list)
+        return cls(Path(str(data["folder"])), str(data["name"]), tuple(names), str(data["content"]))

@@ -1,0 +1,39 @@
+"""Raw images to network inputs, a batch at a time: memory does not grow with the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from repro.digest import pieces_digest
+from repro.registry import resolve
+from repro.schema import Protocol, Split, System
+from repro.stages.data import StoredData
+from repro.trace import TraceEntry
+
+_PIECE = 1024
+
+
+def prepared_batches(
+    system: System, protocol: Protocol, images: np.ndarray, rows: np.ndarray, batch: int
+) -> Iterator[np.ndarray]:
+    """Yield the prepared inputs of the rows in order, ``batch`` at a time."""
+    prepare = resolve(system.prepare)
+    for start in range(0, len(rows), batch):
+        yield prepare(np.asarray(images[rows[start : start + batch]]), protocol.settings)
+
+
+def prepared_entry(system: System, protocol: Protocol, split: Split, data: StoredData) -> TraceEntry:
+    """Return the digest of a whole split, prepared by a protocol, as a trace entry without a sketch."""
+    images, rows = data.images(), data.rows(split)
+    first = next(prepared_batches(system, protocol, images, rows[:1], 1))
+    shape = (len(rows), *first.shape[1:])
+    pieces = prepared_batches(system, protocol, images, rows, _PIECE)
+    return TraceEntry(
+        name=f"data/{protocol.name}/{split.name}",
+        operation="preprocessing",
+        dtype=first.dtype.name,
+        shape=shape,
+        digest=pieces_digest(pieces, first.dtype.name, shape),
+    )

@@ -1,0 +1,165 @@
+"""What the torch stack does for the stages: the probe of check-rep, and evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from repro.determinism.switches_torch import make_deterministic
+from repro.hardware.framework_torch import read_framework
+from repro.hardware.probe import read_profile
+from repro.registry import find_model, resolve
+from repro.schema import Caps, Device, Model, System
+from repro.stages.data import StoredData
+from repro.stages.prepare import prepared_batches, prepared_entry
+from repro.stages.progress import Progress
+from repro.trace.keyed import keyed_image, keyed_tensor
+from repro.trace.record_torch import Recorder, trace_in_pieces
+
+CONTRACT_SALT = "contract-1"
+_CONTRACT_BATCH = 2
+
+
+def profile(task: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return this process's profile."""
+    return {"profile": _profile(Caps(**task["caps"]))}
+
+
+def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Trace one model with keyed weights: contract input, prepared images, forward, training steps.
+
+    Args:
+        task: ``model`` (system/model), ``device``, ``seed``, ``caps``, ``data``, ``protocol``, ``batch``, ``steps``;
+            ``prepare_all``: digest every split under every protocol; ``pieces``: also run the forward
+            pass in pieces of these sizes.
+        folder: receives ``trace.json`` and ``pieces-<size>.json``.
+
+    Returns:
+        profile and switches of this process.
+    """
+    caps = Caps(**task["caps"])
+    switches = make_deterministic(task["seed"], caps.threads)
+    system, model = find_model(task["model"])
+    data = StoredData.from_task(task["data"])
+    recorder = Recorder()
+    network = _keyed_network(model, task["device"])
+    _contract(recorder, model, network, task["device"])
+    if task["prepare_all"]:
+        for protocol in system.protocols:
+            for split in filter(data.has, system.splits):
+                recorder.add_entry(prepared_entry(system, protocol, split, data))
+    inputs, _ = _batch(system, task, data, "test", 0)
+    recorder.add("forward/input", inputs, "input")
+    with torch.no_grad(), recorder.layers(network, "forward"):
+        network(inputs)
+    for size in task["pieces"]:
+        trace = trace_in_pieces(network, inputs, size, "forward")
+        (folder / f"pieces-{size}.json").write_text(trace.to_json(), encoding="utf-8")
+    _training(recorder, system, network, task, data)
+    (folder / "trace.json").write_text(recorder.trace().to_json(), encoding="utf-8")
+    return {"profile": _profile(caps, task["device"]), "switches": switches}
+
+
+def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Run one checkpoint over one split, once per seed where the protocol is random.
+
+    Args:
+        task: ``model``, ``device``, ``seed``, ``caps``, ``data``, ``protocol``, ``split``, ``checkpoint``.
+        folder: receives ``scores-<run>.npy`` (float32 (n, classes)) and ``trace.json``.
+
+    Returns:
+        profile, switches, what the checkpoint says of itself, and the system's diagnosis.
+    """
+    caps = Caps(**task["caps"])
+    switches = make_deterministic(task["seed"], caps.threads)
+    system, model = find_model(task["model"])
+    protocol, data = system.protocol(task["protocol"]), StoredData.from_task(task["data"])
+    split = system.split(task["split"])
+    network = resolve(model.build)()
+    told = resolve(system.load)(network, Path(task["checkpoint"]))
+    network = network.eval().to(task["device"])
+    recorder = Recorder()
+    recorder.add_all("weight", network.state_dict(), "weight")
+    recorder.add_entry(prepared_entry(system, protocol, split, data))
+    images, rows = data.images(), data.rows(split)
+    predict = resolve(system.predict)
+    seeds = protocol.seeds or (task["seed"],)
+    diagnosis: dict[str, Any] = {}
+    label = f"{system.name}/{model.name} {split.name} {protocol.name}"
+    with Progress(label, "images") as progress:
+        for run, seed in enumerate(seeds):
+            torch.manual_seed(seed)
+            parts = []
+            for number, inputs in enumerate(prepared_batches(system, protocol, images, rows, protocol.batch)):
+                batch = torch.from_numpy(inputs).to(task["device"])
+                parts.append(predict(network, batch, protocol.settings).cpu().numpy())
+                if run == 0 and number == 0 and system.diagnose is not None:
+                    diagnosis = resolve(system.diagnose)(network, batch)
+                progress.update(run * len(rows) + min((number + 1) * protocol.batch, len(rows)), len(seeds) * len(rows))
+            scores = np.concatenate(parts)
+            np.save(folder / f"scores-{run}.npy", scores, allow_pickle=False)
+            recorder.add(f"scores/{run}", scores, "scores")
+    (folder / "trace.json").write_text(recorder.trace().to_json(), encoding="utf-8")
+    return {"profile": _profile(caps, task["device"]), "switches": switches, "told": told, "diagnosis": diagnosis}
+
+
+TASKS: dict[str, Callable[[dict[str, Any], Path], dict[str, Any]]] = {
+    "profile": profile,
+    "probe": probe,
+    "evaluate": evaluate,
+}
+
+
+def _profile(caps: Caps, device: Device | None = None) -> dict[str, Any]:
+    state, cuda = read_framework()
+    return read_profile(caps, state, cuda, device=device).to_data()
+
+
+def _keyed_network(model: Model, device: str) -> nn.Module:
+    network: nn.Module = resolve(model.build)()
+    with torch.no_grad():
+        for name, value in network.state_dict().items():
+            if value.is_floating_point():
+                value.copy_(torch.from_numpy(keyed_tensor(name, tuple(value.shape), CONTRACT_SALT, "oihw")))
+    return network.eval().to(device)
+
+
+def _contract(recorder: Recorder, model: Model, network: nn.Module, device: str) -> None:
+    image = keyed_image((_CONTRACT_BATCH, *model.input_shape), CONTRACT_SALT)
+    scaled = image * np.float32(model.contract_scale) + np.float32(model.contract_shift)
+    recorder.add("contract/input", scaled, "input")
+    with torch.no_grad(), recorder.layers(network, "contract"):
+        network(torch.from_numpy(scaled).to(device))
+
+
+def _batch(
+    system: System, task: dict[str, Any], data: StoredData, split: str, number: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    size = task["batch"]
+    rows = data.rows(system.split(split))[number * size : (number + 1) * size]
+    protocol = system.protocol(task["protocol"])
+    inputs = next(prepared_batches(system, protocol, data.images(), rows, size))
+    labels = data.labels()[rows].astype(np.int64)
+    return torch.from_numpy(inputs).to(task["device"]), torch.from_numpy(labels).to(task["device"])
+
+
+def _training(recorder: Recorder, system: System, network: nn.Module, task: dict[str, Any], data: StoredData) -> None:
+    network.train()
+    torch.manual_seed(task["seed"])  # dropout draws from here on do not depend on what ran before
+    step = resolve(system.training)(network, system.training_settings)
+    for number in range(task["steps"]):
+        inputs, labels = _batch(system, task, data, "training", number)
+        prefix = f"step{number + 1}"
+        recorder.add(f"{prefix}/input", inputs, "input")
+        recorder.add(f"{prefix}/labels", labels, "labels")
+        with recorder.layers(network, f"{prefix}/forward"):
+            values = step(inputs, labels)
+        recorder.add(f"{prefix}/loss", values["loss"], "loss")
+        gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
+        recorder.add_all(f"{prefix}/gradient", gradients, "gradient")
+        recorder.add_all(f"{prefix}/weight", network.state_dict(), "weight")

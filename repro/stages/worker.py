@@ -1,0 +1,35 @@
+"""The child's side of :mod:`repro.stages.child`: ``python -m repro.stages.worker FOLDER``."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+from pathlib import Path
+
+from repro.determinism.guard import allow_only
+from repro.errors import EXIT_INTERNAL, ReproError
+from repro.schema import read_json
+from repro.stages.child import error_data, write_answer
+
+
+def main(folder: Path) -> int:
+    """Run the task in the folder and return the exit code."""
+    task = read_json(folder / "task.json")
+    framework = task["framework"]
+    allow_only(framework)
+    try:
+        work = importlib.import_module(f"repro.stages.work_{framework}")
+        answer = work.TASKS[task["task"]](task, folder)
+    except ReproError as error:
+        write_answer(folder, "error.json", error_data(error))
+        return error.exit_code
+    except Exception:
+        traceback.print_exc()
+        return EXIT_INTERNAL
+    write_answer(folder, "answer.json", answer)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

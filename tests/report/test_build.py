@@ -1,0 +1,287 @@
+"""What a report says of records and claims, before it is put into any format."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from repro.errors import BadInput, SchemaTooNew
+from repro.report import Report, build_report
+from repro.report.model import Answer, ClaimRow
+from repro.schema import BitVerdict, Claim, Record
+from tests.report import made
+
+
+def only_claim(claim: Claim, *records: Record) -> ClaimRow:
+    (row,) = build_report(made.named(*records), [claim]).claims
+    return row
+
+
+@pytest.mark.parametrize("verdict", sorted(set(BitVerdict) - {BitVerdict.BLOCKED}))
+def test_every_verdict_on_bits_gets_a_row(verdict: str) -> None:
+    report = build_report(made.named(made.check_rep(verdict, isa="avx2")))
+    (row,) = report.bits
+    assert (row.verdict, row.system, row.model, row.stage) == (verdict, "a-system", "a_model", "check-rep")
+    assert (row.data, row.what, row.isa, row.profile_class) == ("embedded", "corrected", "avx2", "a-class")
+    assert [(one.varied, one.verdict) for one in row.invariance] == [
+        ("2 threads", "identical"),
+        ("pieces of 1", "different"),
+    ]
+    assert row.sentence == made.check_rep(verdict).result["bits"]["sentence"]
+
+
+def test_a_blocked_record_says_what_is_missing_and_what_to_do() -> None:
+    report = build_report(made.named(made.blocked()))
+    (row,) = report.blocked
+    assert (row.kind, row.message, row.next_step) == ("MissingFile", "no checkpoint at model.pt", "get it")
+    assert (row.system, row.model, row.what) == ("b-system", "b_model", "test, corrected, model.pt")
+    assert (report.bits, report.measurements) == ((), ())
+
+
+def test_a_measurement_holds_what_the_record_measured() -> None:
+    report = build_report(made.named(made.etl(), made.fetch(), made.evaluation(1800, seeds=3)))
+    (one,) = report.measurements
+    assert (one.correct, one.n, one.accuracy, one.interval) == (1800, 3589, 1800 / 3589, (0.25, 0.75))
+    assert one.spread is not None
+    assert (one.spread.minimum, one.spread.maximum, one.spread.runs) == (1800, 1802, 3)
+    assert one.unseen is not None
+    assert (one.unseen.correct, one.unseen.n) == (900, 1794)
+    assert (one.keeps, one.mends) == (("A-KEPT",), ("A-BROKEN",))
+    assert (one.edition, one.artifacts, one.printed) == ("an edition", (made.ARTIFACT,), ("50", "50", "50"))
+    assert one.diagnosis == {"theta_spread": 0.25, "theta_mean": [0.5, 1.0]}
+
+
+def test_a_protocol_that_is_not_random_has_no_spread() -> None:
+    (one,) = build_report(made.named(made.evaluation())).measurements
+    assert one.spread is None
+
+
+@pytest.mark.parametrize(
+    ("correct", "verdict"), [(2671, "reproduced"), (2670, "close"), (2650, "close"), (2500, "not reproduced")]
+)
+def test_the_published_checkpoint_gives_the_claim_its_verdict(correct: int, verdict: str) -> None:
+    row = only_claim(made.claim(), made.fetch(), made.evaluation(correct))
+    assert (row.verdict, row.correct, row.giving) == (verdict, correct, "2671")
+    assert [(one.published, one.verdict) for one in row.measurements] == [(True, verdict)]
+    assert f"{correct} of 3589" in row.reason
+
+
+@pytest.mark.parametrize("correct", [2671, 2500])
+def test_another_checkpoint_stands_beside_a_claim_without_a_verdict(correct: int) -> None:
+    row = only_claim(made.claim(), made.fetch(digest="e" * 64), made.evaluation(correct))
+    assert (row.verdict, row.correct) == ("not run", None)
+    assert row.reason == "not measured by protocol as-published on a-system-checkpoint, to which it belongs"
+    assert [(one.published, one.verdict, one.correct) for one in row.measurements] == [(False, None, correct)]
+
+
+def test_protocols_are_shown_side_by_side_and_only_the_claims_own_decides() -> None:
+    corrected = made.evaluation(2500, protocol=made.CORRECTED)
+    row = only_claim(made.claim(), made.fetch(), corrected, made.evaluation(2671))
+    assert row.verdict == "reproduced"
+    assert [(one.protocol, one.verdict) for one in row.measurements] == [
+        ("as-published", "reproduced"),
+        ("corrected", "not reproduced"),
+    ]
+    alone = only_claim(made.claim(), made.fetch(), corrected)
+    assert (alone.verdict, len(alone.measurements)) == ("not run", 1)
+
+
+def test_the_worst_of_several_measurements_decides() -> None:
+    capped = made.evaluation(2500, isa="avx2")
+    assert only_claim(made.claim(), made.fetch(), capped, made.evaluation(2671)).verdict == "not reproduced"
+    assert only_claim(made.claim(), made.fetch(), made.evaluation(2671), capped).verdict == "not reproduced"
+
+
+def test_seeds_are_told_with_the_verdict() -> None:
+    row = only_claim(made.claim(), made.fetch(), made.evaluation(2671, seeds=10))
+    assert row.verdict == "reproduced"
+    assert row.reason.endswith("; 2671 to 2680 over 10 seeds")
+
+
+def test_counts_of_another_n_are_not_compared() -> None:
+    row = only_claim(made.claim(), made.fetch(), made.evaluation(521, 700))
+    assert row.verdict == "not run"
+    assert "521 of 700" in row.reason
+    assert "not comparable" in row.reason
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"system": "b-system"},
+        {"model_name": "b_model"},
+        {"model_name": None},
+        {"split_name": "validation"},
+        {"metric": "recall"},
+        {"metric": "top-5 accuracy"},
+        {"n": None},
+    ],
+)
+def test_a_measurement_of_something_else_is_not_beside_a_claim(other: dict[str, Any]) -> None:
+    row = only_claim(made.claim(**other), made.fetch(), made.evaluation(2671))
+    assert (row.verdict, row.measurements) == ("not run", ())
+
+
+def test_nothing_published_is_measured_on_the_embedded_data() -> None:
+    row = only_claim(made.claim(), made.fetch(), made.evaluation(2671, data="embedded"))
+    assert (row.verdict, row.measurements) == ("not run", ())
+
+
+def test_a_number_of_unpublished_code_is_blocked_whatever_was_measured() -> None:
+    claim = made.claim(authors_code=False, artifact=None)
+    assert only_claim(claim).verdict == "blocked"
+    for correct in (2671, 1800):
+        row = only_claim(claim, made.evaluation(correct))
+        assert (row.verdict, row.correct) == ("blocked", correct)
+        assert "not the authors' code" in row.reason
+        assert [one.verdict for one in row.measurements] == [None]
+    assert only_claim(claim, made.evaluation(500, 700)).correct is None
+
+
+def test_what_is_known_before_anything_runs() -> None:
+    unattainable = only_claim(made.claim("73.65"))
+    assert (unattainable.verdict, unattainable.giving) == ("unattainable", "")
+    missing = only_claim(made.claim(missing="no checkpoint is published"))
+    assert (missing.verdict, missing.reason) == ("blocked", "no checkpoint is published")
+    waiting = only_claim(made.claim())
+    assert (waiting.verdict, waiting.reason) == ("not run", "protocol as-published was not run")
+    cut = only_claim(made.claim("73.16"))
+    assert (cut.verdict, str(cut.attainability), cut.giving) == ("not run", "cut only", "2626")
+
+
+def test_a_measured_claim_may_be_unattainable_all_the_same() -> None:
+    row = only_claim(made.claim("73.65"), made.fetch(), made.evaluation(2643))
+    assert row.verdict == "unattainable"
+
+
+def test_a_number_that_is_no_count_names_its_metric() -> None:
+    row = only_claim(made.claim("4", metric="hours per epoch", unit="h", n=None, protocol=None))
+    assert row.verdict == "not run"
+    assert "hours per epoch" in row.reason
+    recall = only_claim(made.claim("0.91", metric="recall", unit="fraction", n=879), made.evaluation())
+    assert recall.reason == "evaluations here count right answers over all classes, not recall"
+
+
+def test_claims_are_grouped_by_system_measured_ones_first() -> None:
+    claims = [
+        made.claim(id="b-first", system="b-system"),
+        made.claim(id="a-first", model_name="other"),
+        made.claim(id="a-second", model_name="another"),
+        made.claim(id="a-measured"),
+    ]
+    report = build_report(made.named(made.fetch(), made.evaluation()), claims)
+    assert [row.id for row in report.claims] == ["a-measured", "a-first", "a-second", "b-first"]
+
+
+def test_defects_touch_a_claim_by_data_set_protocol_note_or_number() -> None:
+    defects = [
+        made.defect("A-KEPT"),
+        made.defect("A-BROKEN"),
+        made.defect("A-NOTED"),
+        made.defect("A-NUMBER", summary="74.42 is a maximum."),
+        made.defect("A-LONGER", summary="74.421 and 174.42 and 74.42.1 are other numbers."),
+        made.defect("A-OTHER"),
+        made.defect("F-DATA", system="fer2013"),
+        made.defect("B-NUMBER", system="b-system", summary="74.42 too."),
+    ]
+    expected = ("A-KEPT", "A-BROKEN", "A-NOTED", "A-NUMBER", "F-DATA")
+    claim = made.claim(note="it suffers (A-NOTED)")
+    report = build_report(made.named(made.evaluation()), [claim], defects)
+    assert report.claims[0].defects == expected
+    assert tuple(defect.id for defect in report.defects) == expected
+    declared = made.system()
+    assert build_report({}, [claim], defects, [declared]).claims[0].defects == expected
+    assert build_report({}, [claim], defects).claims[0].defects == ("A-NOTED", "A-NUMBER", "F-DATA")
+
+
+@pytest.mark.parametrize(
+    ("records", "answer", "opening"),
+    [
+        ([], Answer.UNKNOWN, "Not known yet."),
+        ([made.check_rep("unrecorded")], Answer.UNKNOWN, "Not known yet."),
+        ([made.blocked()], Answer.UNKNOWN, "Not known yet."),
+        ([made.check_rep("identical")], Answer.BITS_ONLY, "The bits do, and no published number was measured yet."),
+        ([made.check_rep("identical"), made.evaluation(1)], Answer.BITS_ONLY, "The bits do"),
+        ([made.fetch(), made.evaluation(2671)], Answer.YES, "Yes, as far as it was run."),
+        ([made.fetch(), made.evaluation(2670)], Answer.NEARLY, "Nearly, as far as it was run."),
+        ([made.fetch(), made.evaluation(1)], Answer.NO, "No."),
+        ([made.check_rep("different"), made.fetch(), made.evaluation(2671)], Answer.NO, "No."),
+        ([made.check_rep("unstable")], Answer.NO, "No."),
+    ],
+)
+def test_the_headline_answers_first(records: list[Record], answer: Answer, opening: str) -> None:
+    report = build_report(made.named(*records), [made.claim()])
+    assert report.answer is answer
+    assert report.headline.startswith(opening)
+
+
+def test_the_headline_counts() -> None:
+    records = [made.check_rep("identical"), made.check_rep("unrecorded"), made.blocked(), made.evaluation(7)]
+    claims = [made.claim(), made.claim("73.65", id="never"), made.claim(id="gone", missing="it is lost")]
+    assert build_report(made.named(*records), claims).headline == (
+        "The bits do, and no published number was measured yet. Of 3 checks of bits: 1 identical to what is stored, "
+        "2 with nothing stored for this machine and stack. Of 3 published numbers: none measured (1 evaluation, none "
+        "of a checkpoint known to be the published one), 1 given by no count, 1 not measurable here. "
+        "1 step could not run."
+    )
+
+
+def test_machines_are_told_in_one_line_each() -> None:
+    gpu = made.check_rep(profile=made.GPU_PROFILE)
+    report = build_report(made.named(made.check_rep(), gpu, made.check_rep(isa="avx2"), made.etl()))
+    assert report.machines == (
+        "Linux; A Processor (2 logical cores); 2 x A GPU; driver 570.1; "
+        "stack torch: Python 3.11.13, numpy 2.4.0, torch 2.14.1",
+        "Linux; A Processor (2 logical cores); stack torch: Python 3.11.13, numpy 2.4.0, torch 2.14.1",
+    )
+    assert sorted(row.machine or 0 for row in report.bits) == [1, 2, 2]
+
+
+def test_every_record_is_evidence() -> None:
+    records = made.named(made.check_rep(), made.etl(), made.evaluation(), made.blocked())
+    evidence = build_report(records).evidence
+    assert [one.record for one in evidence] == sorted(records)
+    changed = {**records, evidence[0].record: made.check_rep("different")}
+    digests = [one.digest for one in evidence]
+    assert [one.digest for one in build_report(changed).evidence][1:] == digests[1:]
+    assert build_report(changed).evidence[0].digest != digests[0]
+
+
+@pytest.mark.parametrize(
+    ("result", "field"),
+    [
+        ({"correct": 8, "n": 7}, "8 right answers out of 7"),
+        ({"correct": -1}, "result.correct"),
+        ({"n": 0}, "result.n"),
+        ({"interval": [0.1]}, "result.interval"),
+        ({"interval": [0.1, float("nan")]}, "result.interval"),
+        ({"verdict": "blocked"}, "blocked, but it does not say by what"),
+        ({"bits": "\ud800"}, "JSON"),
+    ],
+)
+def test_a_damaged_record_is_refused_by_name(result: dict[str, object], field: str) -> None:
+    whole = made.evaluation()
+    broken = whole.model_copy(update={"result": {**whole.result, **result}})
+    with pytest.raises(BadInput) as caught:
+        build_report({"records/eval/x.json": broken})
+    assert str(caught.value).startswith("records/eval/x.json")
+    assert field in str(caught.value)
+
+
+def test_an_evaluation_without_its_checkpoint_is_refused() -> None:
+    broken = made.evaluation().model_copy(update={"inputs": {"data": made.DATA}})
+    with pytest.raises(BadInput, match="checkpoint is missing"):
+        build_report({"records/eval/x.json": broken})
+
+
+def test_json_comes_back_and_newer_schemas_are_refused() -> None:
+    records = made.named(made.etl(), made.fetch(), made.evaluation(1800, seeds=3), made.check_rep(), made.blocked())
+    report = build_report(records, [made.claim()], [made.defect("A-KEPT", measured="much")])
+    data = report.to_data()
+    assert data["schema"] == "repro-report/1"
+    assert Report.from_data(data, "here") == report
+    with pytest.raises(SchemaTooNew, match="repro-report/2"):
+        Report.from_data({**data, "schema": "repro-report/2"}, "here")
+    with pytest.raises(BadInput, match="surprise"):
+        Report.from_data({**data, "surprise": 1}, "here")
