@@ -35,6 +35,7 @@ from repro.report.text import verdict_table
 from repro.schema import Record, read_json
 from repro.stages.stacks import find_stack
 
+_STANDARD_ERROR = 2
 _TARGETS = ("check-rep", "eval-downloaded", "retrain", "report")
 _KEYS = ("systems", "system", "models", "data", "protocol", "isa", "device", "results", "checkpoint")
 _WORST_FIRST = (EXIT_INTERNAL, EXIT_USAGE, EXIT_CONTRADICTION, EXIT_PREREQUISITE)
@@ -80,7 +81,7 @@ def _run(target: str, options: dict[str, str]) -> int:
     shutil.rmtree(receipts, ignore_errors=True)  # receipts of this run only; records are elsewhere and stay
     ended = _snakemake(config)
     found = [read_json(path) for path in sorted(receipts.rglob("*.json"), key=Path.as_posix)]
-    told = _told(found, config["models"], target)
+    told = _told(found)
     if told:
         print(told)
     if (results / "report" / "report.md").is_file():
@@ -95,9 +96,7 @@ def _run(target: str, options: dict[str, str]) -> int:
 def _configuration(target: str, options: dict[str, str], results: Path) -> dict[str, Any]:
     names = options["systems"].split() or None
     wanted = options["models"].split()
-    chosen = [
-        (system, model) for system, model in chosen_models(names, None) if not wanted or model.name in wanted
-    ]
+    chosen = [(system, model) for system, model in chosen_models(names, None) if not wanted or model.name in wanted]
     for name in wanted:
         if name not in {model.name for _, model in chosen}:
             raise UnknownName("model", name, {model.name for _, model in chosen_models(names, None)})
@@ -126,12 +125,11 @@ def _snakemake(config: dict[str, Any]) -> int:
         command += ["--snakefile", str(project_root() / "pipelines" / "Snakefile"), "--configfile", file.name]
         command += ["--cores", str(len(os.sched_getaffinity(0))), "--forceall", "--nolock", "--rerun-incomplete"]
         command += ["--quiet", "all", "--nocolor", "--keep-going"]
-        return subprocess.run(command, check=False, stdout=sys.stderr.fileno()).returncode
+        return subprocess.run(command, check=False, stdout=_STANDARD_ERROR).returncode
 
 
-def _told(receipts: list[dict[str, Any]], models: list[str], target: str) -> str:
+def _told(receipts: list[dict[str, Any]]) -> str:
     documents = [record for receipt in receipts for record in receipt.get("records", [])]
-    documents += [receipt["record"] for receipt in receipts if "record" in receipt]
     records = [Record.from_data(document, "a receipt") for document in documents]
     measured = [record for record in records if record.stage != "etl"]
     return verdict_table(measured) if measured else ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 EXIT_OK = 0
 EXIT_CONTRADICTION = 1
@@ -96,3 +97,8 @@ class BadCheckpoint(BadInput):
 
 class FrameworkClash(ReproError):
     """A second framework was about to be imported into one process."""
+
+
+def error_data(error: ReproError) -> dict[str, Any]:
+    """Return an error as plain data: closed kind, message and next step."""
+    return {"kind": error.kind, "message": error.message, "next_step": error.next_step}

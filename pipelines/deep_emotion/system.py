@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+from pipelines.common.dataset import CLASSES
 from pipelines.deep_emotion.recipe import RECIPE
 from repro.schema import Model, Protocol, Split, System
-
-_CLASSES = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
 
 SYSTEM = System(
     name="deep-emotion",
@@ -13,7 +12,7 @@ SYSTEM = System(
     paper="arXiv:1902.01019; code by others: github.com/omarsayed7/Deep-Emotion at 0160ce9",
     licence="none stated in the repository",
     package="pipelines.deep_emotion",
-    classes=_CLASSES,
+    classes=CLASSES,
     models=(
         Model(
             name="deep_emotion",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from repro.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, ReproError
+from repro.errors import EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_OK, ReproError, error_data
 from repro.schema import pretty_json
 from repro.store.atomic import write_atomic
 
@@ -24,10 +24,13 @@ class Answer:
         data: its part of the JSON document.
         text: the same for people.
         exit_code: what it means for the exit code.
+        errors: what kept a part of it from running.
     """
 
-    def __init__(self, data: dict[str, Any], text: str, exit_code: int = EXIT_OK) -> None:
-        self.data, self.text, self.exit_code = data, text, exit_code
+    def __init__(
+        self, data: dict[str, Any], text: str, exit_code: int = EXIT_OK, errors: Sequence[ReproError] = ()
+    ) -> None:
+        self.data, self.text, self.exit_code, self.errors = data, text, exit_code, errors
 
 
 def finish(verb: str, run: Callable[[], Answer], *, as_json: bool, receipt: Path | None = None) -> None:
@@ -47,17 +50,19 @@ def finish(verb: str, run: Callable[[], Answer], *, as_json: bool, receipt: Path
         answer = run()
         document = {"schema": ANSWER_SCHEMA, "verb": verb, "exit_code": answer.exit_code, **answer.data}
         text = answer.text
+        for error in answer.errors:
+            print(f"repro {verb}: {error}", file=sys.stderr)
+            document.setdefault("error", error_data(error))
     except ReproError as error:
-        document = _failure(verb, error.exit_code, error.kind, error.message, error.next_step)
+        document = _failure(verb, error.exit_code, error_data(error))
         print(f"repro {verb}: {error}", file=sys.stderr)
     except KeyboardInterrupt:
         print(f"repro {verb}: interrupted; what was finished is kept, the same call goes on", file=sys.stderr)
         raise typer.Exit(EXIT_INTERRUPTED) from None
     except Exception as error:
         traceback.print_exc()
-        document = _failure(
-            verb, EXIT_INTERNAL, type(error).__name__, str(error), "please report this as a fault of repro"
-        )
+        told = {"kind": type(error).__name__, "message": str(error), "next_step": "please report this fault of repro"}
+        document = _failure(verb, EXIT_INTERNAL, told)
     if as_json:
         sys.stdout.write(pretty_json(document))
     elif text is not None:
@@ -68,6 +73,5 @@ def finish(verb: str, run: Callable[[], Answer], *, as_json: bool, receipt: Path
     raise typer.Exit(document["exit_code"])
 
 
-def _failure(verb: str, exit_code: int, kind: str, message: str, next_step: str | None) -> dict[str, Any]:
-    error = {"kind": kind, "message": message, "next_step": next_step}
+def _failure(verb: str, exit_code: int, error: dict[str, Any]) -> dict[str, Any]:
     return {"schema": ANSWER_SCHEMA, "verb": verb, "exit_code": exit_code, "error": error}

@@ -28,10 +28,11 @@ def check_rep(
     """Check whether this machine computes the bits that others recorded."""
 
     def run() -> Answer:
-        from repro.errors import NotBuiltYet, UnknownName
+        from repro.errors import NotBuiltYet, ReproError, UnknownName
         from repro.registry import chosen_models
         from repro.report.outcome import exit_code
         from repro.report.text import verdict_table
+        from repro.schema import Record
         from repro.stages.blocked import recorded_if_blocked
         from repro.stages.check_rep import check_rep as check
         from repro.stages.judge import Shelf
@@ -41,7 +42,8 @@ def check_rep(
         chosen = chosen_models(system, model)
         shelf = Shelf.of(expected, profiles)
         asked = {"data": Path(data).name, "protocol": protocol, "isa": isa, "device": device}
-        records = []
+        records: list[Record] = []
+        errors: list[ReproError] = []
         for owner, one in chosen:
             if protocol == "paper":
                 raise NotBuiltYet(
@@ -49,19 +51,20 @@ def check_rep(
                     next_step="leave out PROTOCOL=paper to run the probe",
                 )
             name = f"{owner.name}/{one.name}"
-            records.append(
-                recorded_if_blocked(
-                    "check-rep",
-                    owner.name,
-                    one.name,
-                    asked,
-                    [Path(data)],
-                    results,
-                    lambda name=name: check(  # type: ignore[misc]  # a default binds the loop's name
-                        name, data=data, isa=isa, device=device, results=results, shelf=shelf, force=force
-                    ),
-                )
+            record, error = recorded_if_blocked(
+                "check-rep",
+                owner.name,
+                one.name,
+                asked,
+                [Path(data)],
+                results,
+                lambda name=name: check(  # type: ignore[misc]  # a default binds the loop's name
+                    name, data=data, isa=isa, device=device, results=results, shelf=shelf, force=force
+                ),
             )
-        return Answer({"records": [record.to_data() for record in records]}, verdict_table(records), exit_code(records))
+            records.append(record)
+            errors += [error] if error else []
+        documents = [record.to_data() for record in records]
+        return Answer({"records": documents}, verdict_table(records), exit_code(records), errors)
 
     finish("check-rep", run, as_json=json, receipt=receipt)

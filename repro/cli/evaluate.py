@@ -38,6 +38,7 @@ def evaluate(
         from repro.errors import UsageError
         from repro.registry import chosen_models
         from repro.report.outcome import exit_code
+        from repro.report.text import verdict_table
         from repro.stages.blocked import recorded_if_blocked
         from repro.stages.evaluate import evaluate as run_evaluation
         from repro.stages.judge import Shelf
@@ -55,7 +56,7 @@ def evaluate(
             "isa": isa,
             "device": device,
         }
-        record = recorded_if_blocked(
+        record, error = recorded_if_blocked(
             "eval",
             owner.name,
             one.name,
@@ -75,6 +76,8 @@ def evaluate(
                 force=force,
             ),
         )
+        if error is not None:
+            return Answer({"records": [record.to_data()]}, verdict_table([record]), exit_code([record]), [error])
         result = record.result
         assert record.profile is not None
         assert record.stack is not None
@@ -94,7 +97,7 @@ def evaluate(
             "profile": record.profile.to_data(),
             "profile_class": result["bits"].get("profile_class"),
             "stack": record.stack.model_dump(),
-            "record": record.to_data(),
+            "records": [record.to_data()],
         }
         return Answer(document, evaluation_text(record), exit_code([record]))
 

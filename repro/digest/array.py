@@ -12,6 +12,7 @@ known by the packages of its class, which its owner has already imported.
 from __future__ import annotations
 
 import sys
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,6 @@ from blake3 import blake3
 
 from repro.digest.threads import hash_threads
 
-_HEADER = "repro-tensor/1\n{dtype}\n{shape}\n"
 _PLAIN_KINDS = "biufc"  # bool, signed, unsigned, float, complex
 _PADDED = "gG"  # long double and its complex: their padding bytes hold whatever was there
 
@@ -39,7 +39,7 @@ def tensor_digest(tensor: Any) -> str:
 
 def tensor_header(dtype: str, shape: tuple[int, ...]) -> bytes:
     """Return the bytes that a tensor's values are hashed behind."""
-    return _HEADER.format(dtype=dtype, shape=",".join(map(str, shape))).encode("ascii")
+    return f"repro-tensor/1\n{dtype}\n{','.join(map(str, shape))}\n".encode("ascii")
 
 
 def digest_values(values: np.ndarray, dtype: str) -> str:
@@ -63,7 +63,7 @@ def as_array(tensor: Any) -> tuple[np.ndarray, str]:
     Raises:
         TypeError: it is no dense tensor of numbers or booleans.
     """
-    owner = _owner(type(tensor))
+    owner = _owner(type(tensor).__mro__)
     if owner == "torch":
         return _from_torch(tensor)
     if owner == "tensorflow":
@@ -83,37 +83,57 @@ def value_bytes(values: np.ndarray) -> memoryview:
     return little_endian(values).reshape(-1).view(np.uint8).data
 
 
-def _owner(kind: type) -> str | None:
+# A trace asks for these between two layers, with cold caches, where every line of Python counts: so they are kept.
+
+
+@cache
+def _owner(bases: tuple[type, ...]) -> str | None:
     # Subclasses count as what they are derived from: torchvision's images and Keras' variables are tensors.
-    for base in kind.__mro__:
+    for base in bases:
         package = base.__module__.partition(".")[0]
         if package in ("torch", "tensorflow"):
             return package
     return None
 
 
-def _from_numpy(array: np.ndarray) -> tuple[np.ndarray, str]:
-    name = array.dtype.name
-    if array.dtype.kind in _PLAIN_KINDS and array.dtype.char not in _PADDED:
-        return array, name
+@cache
+def _numpy_name(dtype: np.dtype) -> tuple[str, str | None]:
+    """Return the name, and the unsigned dtype to view it as where NumPy itself lacks it."""
+    name = dtype.name
+    if dtype.kind in _PLAIN_KINDS and dtype.char not in _PADDED:
+        return name, None
     if name.startswith(("bfloat16", "float8")):
-        return array.view(f"u{array.dtype.itemsize}"), name
-    raise TypeError(f"cannot digest an array of dtype {array.dtype}: expected numbers or booleans")
+        return name, f"u{dtype.itemsize}"
+    raise TypeError(f"cannot digest an array of dtype {dtype}: expected numbers or booleans")
+
+
+@cache
+def _torch_name(dtype: Any) -> tuple[str, Any]:
+    """Return the name, and the unsigned dtype to view it as where NumPy lacks it."""
+    torch = sys.modules["torch"]  # the dtype's owner has imported it
+    name = str(dtype).removeprefix("torch.")
+    unsigned = {1: torch.uint8, 2: torch.uint16}
+    return name, unsigned[dtype.itemsize] if name.startswith(("bfloat16", "float8")) else None
+
+
+def _from_numpy(array: np.ndarray) -> tuple[np.ndarray, str]:
+    name, unsigned = _numpy_name(array.dtype)
+    return array if unsigned is None else array.view(unsigned), name
 
 
 def _from_torch(tensor: Any) -> tuple[np.ndarray, str]:
-    torch = sys.modules["torch"]  # the tensor's owner has imported it
-    if not isinstance(tensor, torch.Tensor):
+    if not hasattr(tensor, "is_sparse"):
         raise TypeError(f"cannot digest a {type(tensor).__name__}: expected a tensor")
-    if tensor.layout is not torch.strided or tensor.is_quantized or tensor.is_nested or tensor.is_meta:
-        raise TypeError("cannot digest a sparse, nested, quantised or meta tensor: expected a dense one")
-    name = str(tensor.dtype).removeprefix("torch.")
-    if name.startswith(("bfloat16", "float8")):
-        tensor = tensor.detach().view({1: torch.uint8, 2: torch.uint16}[tensor.element_size()])
+    name, unsigned = _torch_name(tensor.dtype)
     try:
+        if unsigned is not None:
+            tensor = tensor.detach().view(unsigned)
         return tensor.numpy(force=True), name  # force: off the graph and the GPU, conjugations carried out
-    except TypeError:  # what NumPy has no dtype for: sub-byte integers, complex of halves
-        raise TypeError(f"cannot digest a tensor of {tensor.dtype}: expected numbers or booleans") from None
+    except (TypeError, RuntimeError) as error:
+        raise TypeError(
+            f"cannot digest a tensor of {tensor.layout}, {tensor.dtype}, on {tensor.device}: "
+            f"expected a dense one of numbers or booleans ({error})"
+        ) from error
 
 
 def _from_tensorflow(tensor: Any) -> tuple[np.ndarray, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+
 from repro.errors import PrerequisiteError
 from repro.hardware.caps import check_environment
 from repro.hardware.cpu import read_cpu

@@ -21,8 +21,8 @@ def recorded_if_blocked(
     paths: Sequence[Path],
     results: Path,
     run: Callable[[], Record],
-) -> Record:
-    """Run a stage; where something is missing for it, record that as ``blocked`` before the error goes on.
+) -> tuple[Record, PrerequisiteError | None]:
+    """Run a stage; where something is missing for it, record that as ``blocked`` and return the error as well.
 
     The record goes away when the same call succeeds.
 
@@ -32,9 +32,6 @@ def recorded_if_blocked(
         paths: the files of the call, whose folders are kept out of the record.
         results: the results folder.
         run: the stage.
-
-    Raises:
-        PrerequisiteError: what ``run`` raised.
     """
     started = time.monotonic()
     store = Results(results)
@@ -52,10 +49,9 @@ def recorded_if_blocked(
             result={"verdict": BitVerdict.BLOCKED.value, "blocked": blocked},
             timing=timing(started),
         )
-        store.save_record(place, record)
-        raise
+        return store.save_record(place, record), error
     place.unlink(missing_ok=True)
-    return record
+    return record, None
 
 
 def _without_folders(message: str, paths: Sequence[Path]) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,8 @@ from repro.errors import ReproError
 from repro.paths import project_root
 from repro.schema import Caps, pretty_json, read_json
 from repro.stages.stacks import StackEnvironment
+
+_STANDARD_ERROR = 2  # the descriptor itself: sys.stderr may be a notebook or a test
 
 
 class ChildFailed(ReproError):
@@ -42,7 +43,7 @@ def run_child(environment: StackEnvironment, task: dict[str, Any], caps: Caps, f
     paths = [str(project_root()), *variables.get("PYTHONPATH", "").split(":")]
     variables["PYTHONPATH"] = ":".join(path for path in paths if path)
     command = [str(environment.python), "-m", "repro.stages.worker", str(folder)]
-    ended = subprocess.run(command, env=variables, stdout=sys.stderr.fileno(), check=False)
+    ended = subprocess.run(command, env=variables, stdout=_STANDARD_ERROR, check=False)
     if (folder / "error.json").is_file():
         raise _rebuilt(read_json(folder / "error.json"))
     if ended.returncode != 0 or not (folder / "answer.json").is_file():
@@ -52,16 +53,6 @@ def run_child(environment: StackEnvironment, task: dict[str, Any], caps: Caps, f
             next_step="see its output above; signal 9 usually means that memory ran out",
         )
     return read_json(folder / "answer.json")
-
-
-def error_data(error: ReproError) -> dict[str, Any]:
-    """Return an error as plain data: closed kind, message, next step, exit code."""
-    return {
-        "kind": error.kind,
-        "message": error.message,
-        "next_step": error.next_step,
-        "exit_code": error.exit_code,
-    }
 
 
 def _rebuilt(data: dict[str, Any]) -> ReproError:

@@ -41,7 +41,9 @@ class StoredData:
         Raises:
             BadInput: the data has no row of that split.
         """
-        rows = self._rows(split)
+        known = self.rows_by_usage()
+        parts = [known[usage] for usage in split.usages if usage in known]
+        rows = np.concatenate([*parts, np.empty(0, np.int64)])[split.start : split.stop]
         if not rows.size:
             raise BadInput(
                 f"{self.name} has no row of the split {split.name!r} ({split.description})",
@@ -49,20 +51,15 @@ class StoredData:
             )
         return rows
 
-    def has(self, split: Split) -> bool:
-        """Say whether the data has a row of a split."""
-        return bool(self._rows(split).size)
-
-    def _rows(self, split: Split) -> np.ndarray:
+    def rows_by_usage(self) -> dict[str, np.ndarray]:
+        """Return the row numbers of each usage that the data has, in the order of the usages' names."""
         usages = np.load(self.folder / "usages.npy", allow_pickle=False)
-        codes = [self.usage_names.index(usage) for usage in split.usages if usage in self.usage_names]
-        rows = np.concatenate([np.flatnonzero(usages == code) for code in codes] or [np.empty(0, np.int64)])
-        return rows[split.start : split.stop]
+        found = {name: np.flatnonzero(usages == code) for code, name in enumerate(self.usage_names)}
+        return {name: rows for name, rows in found.items() if rows.size}
 
-    def rows_outside(self, split: Split) -> np.ndarray:
+    def training_rows_outside(self, split: Split) -> np.ndarray:
         """Return the row numbers of the usage that is trained on (the first), the split's own rows left out."""
-        usages = np.load(self.folder / "usages.npy", allow_pickle=False)
-        return np.setdiff1d(np.flatnonzero(usages == 0), self.rows(split))
+        return np.setdiff1d(self.rows_by_usage().get(self.usage_names[0], np.empty(0, np.int64)), self.rows(split))
 
     def task(self) -> dict[str, object]:
         """Return this as plain data for a child's task; see :meth:`from_task`."""

@@ -218,7 +218,7 @@ class _Call:
         """Return which images of the split occur, to the pixel, among training rows outside it (F-DUP)."""
         images = self.data.images()
         rows = self.data.rows(self.split)
-        others = self.data.rows_outside(self.split)
+        others = self.data.training_rows_outside(self.split)
         known = {images[row].tobytes() for row in others}
         return np.array([images[row].tobytes() in known for row in rows])
 

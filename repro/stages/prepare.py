@@ -8,8 +8,7 @@ import numpy as np
 
 from repro.digest import pieces_digest
 from repro.registry import resolve
-from repro.schema import Protocol, Split, System
-from repro.stages.data import StoredData
+from repro.schema import Protocol, System
 from repro.trace import TraceEntry
 
 _PIECE = 1024
@@ -24,14 +23,16 @@ def prepared_batches(
         yield prepare(np.asarray(images[rows[start : start + batch]]), protocol.settings)
 
 
-def prepared_entry(system: System, protocol: Protocol, split: Split, data: StoredData) -> TraceEntry:
-    """Return the digest of a whole split, prepared by a protocol, as a trace entry without a sketch."""
-    images, rows = data.images(), data.rows(split)
+def prepared_entry(system: System, protocol: Protocol, images: np.ndarray, rows: np.ndarray, name: str) -> TraceEntry:
+    """Return the digest of the rows as a protocol prepares them, as the trace entry ``data/<protocol>/<name>``.
+
+    It has no sketch: the inputs are never held together.
+    """
     first = next(prepared_batches(system, protocol, images, rows[:1], 1))
     shape = (len(rows), *first.shape[1:])
     pieces = prepared_batches(system, protocol, images, rows, _PIECE)
     return TraceEntry(
-        name=f"data/{protocol.name}/{split.name}",
+        name=f"data/{protocol.name}/{name}",
         operation="preprocessing",
         dtype=first.dtype.name,
         shape=shape,

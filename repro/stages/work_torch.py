@@ -35,7 +35,7 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
 
     Args:
         task: ``model`` (system/model), ``device``, ``seed``, ``caps``, ``data``, ``protocol``, ``batch``, ``steps``;
-            ``prepare_all``: digest every split under every protocol; ``pieces``: also run the forward
+            ``prepare_all``: digest all images as every protocol prepares them; ``pieces``: also run the forward
             pass in pieces of these sizes.
         folder: receives ``trace.json`` and ``pieces-<size>.json``.
 
@@ -51,8 +51,8 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     _contract(recorder, model, network, task["device"])
     if task["prepare_all"]:
         for protocol in system.protocols:
-            for split in filter(data.has, system.splits):
-                recorder.add_entry(prepared_entry(system, protocol, split, data))
+            for usage, rows in data.rows_by_usage().items():
+                recorder.add_entry(prepared_entry(system, protocol, data.images(), rows, usage))
     inputs, _ = _batch(system, task, data, "test", 0)
     recorder.add("forward/input", inputs, "input")
     with torch.no_grad(), recorder.layers(network, "forward"):
@@ -85,8 +85,8 @@ def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     network = network.eval().to(task["device"])
     recorder = Recorder()
     recorder.add_all("weight", network.state_dict(), "weight")
-    recorder.add_entry(prepared_entry(system, protocol, split, data))
     images, rows = data.images(), data.rows(split)
+    recorder.add_entry(prepared_entry(system, protocol, images, rows, split.name))
     predict = resolve(system.predict)
     seeds = protocol.seeds or (task["seed"],)
     diagnosis: dict[str, Any] = {}

@@ -8,9 +8,9 @@ import traceback
 from pathlib import Path
 
 from repro.determinism.guard import allow_only
-from repro.errors import EXIT_INTERNAL, ReproError
+from repro.errors import EXIT_INTERNAL, ReproError, error_data
 from repro.schema import read_json
-from repro.stages.child import error_data, write_answer
+from repro.stages.child import write_answer
 
 
 def main(folder: Path) -> int:

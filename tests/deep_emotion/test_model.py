@@ -90,7 +90,8 @@ def test_bad_checkpoints_are_told(tmp_path: Path) -> None:
     wrong = {**before, "conv1.weight": torch.zeros(10, 3, 3, 3), "extra": torch.zeros(1)}
     del wrong["fc2.bias"]
     torch.save(wrong, tmp_path / "wrong.pt")
-    with pytest.raises(BadCheckpoint, match=r"3 of 25 tensors.*fc2.bias is missing.*extra is unexpected.*\(10, 3, 3, 3\)"):
+    told = r"3 of 25 tensors.*fc2.bias is missing.*extra is unexpected.*\(10, 3, 3, 3\)"
+    with pytest.raises(BadCheckpoint, match=told):
         load(model, tmp_path / "wrong.pt")
     assert all(torch.equal(value, untouched[name]) for name, value in model.state_dict().items())
     torch.save(before, tmp_path / "cut.pt")

@@ -56,8 +56,8 @@ def test_the_record_tells_all_that_the_bits_depend_on(measured: Place) -> None:
     names = [entry["name"] for entry in trace["entries"]]
     for wanted in (
         "contract/fc2",
-        "data/as-published/test",
-        "data/corrected/training",
+        "data/as-published/PrivateTest",
+        "data/corrected/Training",
         "forward/crop",
         "step1/loss",
         "step3/gradient/conv1.weight",

@@ -46,7 +46,7 @@ def test_corrected_counts(place: Place, checkpoint: Path) -> None:
     assert told["digests"]["checkpoint"] == file_digest(checkpoint)
     state = torch.load(checkpoint, weights_only=True)
     assert told["digests"]["weights"] == set_digest({name: tensor_digest(value) for name, value in state.items()})
-    record = told["record"]
+    record = told["records"][0]
     scores = np.load(place.results / "objects" / f"{record['outputs']['scores-0']}.npy")
     labels = np.load(place.results / "objects" / f"{record['outputs']['labels']}.npy")
     assert int((scores.argmax(axis=1) == labels).sum()) == told["correct"]
@@ -60,7 +60,7 @@ def test_corrected_counts(place: Place, checkpoint: Path) -> None:
 
 def test_published_protocol_runs_once_a_seed(place: Place, checkpoint: Path) -> None:
     told = place.run(*_call(checkpoint, "--protocol", "as-published")).data()
-    runs = told["record"]["result"]["runs"]
+    runs = told["records"][0]["result"]["runs"]
     assert [run["seed"] for run in runs] == list(range(10))
     counts = [run["correct"] for run in runs]
     assert len({run["predictions"] for run in runs}) > 1, "dropout is on"
@@ -101,7 +101,7 @@ def test_real_checkpoints_on_every_split(place: Place, shared: Path, which: str)
         told = ended.data()
         sizes[split] = told["n"]
         assert told["accuracy"] > 0.45, f"{split}: a trained network is far above chance (1/7)"
-        assert told["record"]["result"]["diagnosis"]["theta_spread"] == 0.0, "D-STN: the crop is constant"
+        assert told["records"][0]["result"]["diagnosis"]["theta_spread"] == 0.0, "D-STN: the crop is constant"
     assert sizes == {
         "training": 28709,
         "validation": 3589,

@@ -17,9 +17,14 @@ def test_writes_the_whole_file(tmp_path: Path) -> None:
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "file.bin"
     write_atomic(path, b"old")
-    with pytest.raises(RuntimeError, match="half way"), atomic_file(path) as stream:
-        stream.write(b"new, but ")
-        raise RuntimeError("half way")
+
+    def interrupted() -> None:
+        with atomic_file(path) as stream:
+            stream.write(b"new, but ")
+            raise RuntimeError("half way")
+
+    with pytest.raises(RuntimeError, match="half way"):
+        interrupted()
     assert path.read_bytes() == b"old"
     assert [entry.name for entry in tmp_path.iterdir()] == ["file.bin"]
 
