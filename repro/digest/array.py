@@ -12,7 +12,7 @@ known by the packages of its class, which its owner has already imported.
 from __future__ import annotations
 
 import sys
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,7 @@ def tensor_digest(tensor: Any) -> str:
     return digest_values(values, dtype)
 
 
+@lru_cache(maxsize=1024)
 def tensor_header(dtype: str, shape: tuple[int, ...]) -> bytes:
     """Return the bytes that a tensor's values are hashed behind."""
     return f"repro-tensor/1\n{dtype}\n{','.join(map(str, shape))}\n".encode("ascii")

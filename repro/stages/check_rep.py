@@ -16,32 +16,21 @@ from pathlib import Path
 from typing import Any
 
 from repro.compare.divergence import compare_traces
-from repro.determinism.environment import switched
-from repro.hardware.caps import parse_caps
-from repro.hardware.probe import read_profile
-from repro.registry import find_model
-from repro.schema import Caps, Device, Model, Profile, Record, System
-from repro.stages.child import run_child
-from repro.stages.code import code_digest
+from repro.schema import Caps, Device, Record, System
+from repro.stages.call import Call
 from repro.stages.data import StoredData
-from repro.stages.etl import EMBEDDED, etl
+from repro.stages.etl import EMBEDDED
 from repro.stages.judge import Shelf
-from repro.stages.measured import REPEAT, measured_once
+from repro.stages.measured import REPEAT
 from repro.stages.progress import say
-from repro.stages.stacks import StackEnvironment, find_stack
 from repro.stages.times import timing
-from repro.store.results import Results, address
 from repro.trace import Trace
-
-REFERENCE_THREADS = 1
-"""Threads of the runs that are compared with what is stored: one leaves no splitting to the framework."""
 
 _OTHER_THREADS = (2, 4)
 _PIECES = (1, 16)
 _AT_ONCE = 2  # processes; memory for two models of any of the systems is there where one trains
 _BATCH = 64
 _STEPS = 3
-_SEED = 0
 
 
 def check_rep(
@@ -69,38 +58,12 @@ def check_rep(
         UnknownName, UsageError: the call is wrong.
         MissingFile, MissingStack, BadInput: what is needed is not there.
     """
-    shelf = shelf or Shelf.of()
-    system, found = find_model(model)
-    environment = find_stack(found.stack)
-    caps = parse_caps(isa, REFERENCE_THREADS)
-    store = Results(results)
-    _, decoded = etl(system, data, store)
-    protocol = _probe_protocol(system)
-    parameters: dict[str, Any] = {
-        "data": decoded.name,
-        "protocol": protocol,
-        "arithmetic": "native",
-        "device": device,
-        "isa": isa,
-        "batch": _BATCH,
-        "steps": _STEPS,
-        "seed": _SEED,
-    }
-    inputs = {"data": decoded.content, "code": code_digest(system.package)}
-    machine = read_profile(caps, device=device)
-    place = store.record_path(
-        "check-rep",
-        system.name,
-        found.name,
-        address(parameters, inputs, machine=machine.to_data(), stack=environment.stack.model_dump()),
-    )
-    return measured_once(
-        store,
-        place,
-        inputs,
-        shelf,
-        force,
-        lambda: _measure(system, found, environment, caps, decoded, parameters, inputs, store),
+    call = Call.prepared(model, data=data, isa=isa, device=device, results=results)
+    probe = {"protocol": _probe_protocol(call.system), "batch": _BATCH, "steps": _STEPS}
+    parameters = {**call.parameters, **probe}
+    inputs = call.inputs
+    return call.once(
+        "check-rep", parameters, inputs, lambda: _measure(call, probe, parameters, inputs), shelf=shelf, force=force
     )
 
 
@@ -114,80 +77,46 @@ def _probe_protocol(system: System) -> str:
     return "corrected" if "corrected" in names else names[0]
 
 
-def _measure(
-    system: System,
-    model: Model,
-    environment: StackEnvironment,
-    caps: Caps,
-    data: StoredData,
-    parameters: dict[str, Any],
-    inputs: dict[str, str],
-    store: Results,
-) -> Record:
+def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inputs: dict[str, str]) -> Record:
     started = time.monotonic()
-    name = f"{system.name}/{model.name}"
-    task = {
-        "task": "probe",
-        "framework": model.framework,
-        "model": name,
-        "data": data.task(),
-        **{key: parameters[key] for key in ("protocol", "device", "batch", "steps", "seed")},
-    }
-    with tempfile.TemporaryDirectory(prefix="repro-check-rep-") as folder:
-        runs = _Runs(environment, task, Path(folder))
-        say(f"{name}: two runs in fresh processes, and {len(_OTHER_THREADS)} with other thread counts, {data.name}")
-        wanted = [
-            runs.planned("first", caps, prepare_all=True, pieces=_PIECES),
-            runs.planned("second", caps, prepare_all=True),
+    with tempfile.TemporaryDirectory(prefix="repro-check-rep-") as name:
+        folder = Path(name)
+
+        def run(name: str, caps: Caps, *, prepare_all: bool, pieces: tuple[int, ...] = ()) -> Callable[[], Any]:
+            task = {"task": "probe", **probe, "prepare_all": prepare_all, "pieces": list(pieces)}
+            return lambda: call.run(task, folder / name, caps)
+
+        def trace(name: str, file: str = "trace.json") -> Trace:
+            return Trace.read(folder / name / file)
+
+        say(f"{call.name}: two runs in fresh processes and {len(_OTHER_THREADS)} with more threads, {call.data.name}")
+        planned = [
+            run("first", call.caps, prepare_all=True, pieces=_PIECES),
+            run("second", call.caps, prepare_all=True),
             *(
-                runs.planned(f"threads-{threads}", Caps(isa=caps.isa, threads=threads), prepare_all=False)
+                run(f"threads-{threads}", Caps(isa=call.caps.isa, threads=threads), prepare_all=False)
                 for threads in _OTHER_THREADS
             ),
         ]
         # The runs share nothing but the cores; what one computes cannot depend on another.
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            answer, *_ = pool.map(lambda run: run(), wanted)
-        first = runs.trace("first")
-        invariance = [
-            _compared(f"{threads} threads", first, runs.trace(f"threads-{threads}")) for threads in _OTHER_THREADS
-        ]
-        invariance += [
-            _compared(f"batch in pieces of {size}", first, runs.trace("first", f"pieces-{size}.json"))
-            for size in _PIECES
-        ]
-        outputs = {"trace": store.save_document(first), REPEAT: store.save_document(runs.trace("second"))}
-    return Record(
-        stage="check-rep",
-        system=system.name,
-        model=model.name,
-        parameters=parameters,
-        inputs=inputs,
-        outputs=outputs,
-        profile=Profile.from_data(answer["profile"], "the child's profile"),
-        stack=environment.stack,
-        switches={**answer["switches"], "environment": switched(caps, environment.python)},
-        result={
-            "verdict": "unrecorded",
-            "probe": probe_name(data),
-            "trace": first.digest(),
-            "invariance": invariance,
-        },
-        timing=timing(started),
+            answer, *_ = pool.map(lambda planned_run: planned_run(), planned)
+        first = trace("first")
+        varied = {f"{threads} threads": trace(f"threads-{threads}") for threads in _OTHER_THREADS}
+        varied |= {f"batch in pieces of {size}": trace("first", f"pieces-{size}.json") for size in _PIECES}
+        outputs = {
+            "trace": call.results.save_document(first),
+            REPEAT: call.results.save_document(trace("second")),
+        }
+    result = {
+        "verdict": "unrecorded",
+        "probe": probe_name(call.data),
+        "trace": first.digest(),
+        "invariance": [_compared(what, first, other) for what, other in varied.items()],
+    }
+    return call.record(
+        "check-rep", parameters, inputs, answer=answer, outputs=outputs, result=result, timing=timing(started)
     )
-
-
-class _Runs:
-    """The child processes of one check, each in a folder of its own."""
-
-    def __init__(self, environment: StackEnvironment, task: dict[str, Any], folder: Path) -> None:
-        self._environment, self._task, self._folder = environment, task, folder
-
-    def planned(self, name: str, caps: Caps, *, prepare_all: bool, pieces: tuple[int, ...] = ()) -> Callable[[], Any]:
-        task = {**self._task, "prepare_all": prepare_all, "pieces": list(pieces)}
-        return lambda: run_child(self._environment, task, caps, self._folder / name)
-
-    def trace(self, name: str, file: str = "trace.json") -> Trace:
-        return Trace.read(self._folder / name / file)
 
 
 def _compared(what: str, expected: Trace, actual: Trace) -> dict[str, Any]:

@@ -4,32 +4,23 @@ from __future__ import annotations
 
 import tempfile
 import time
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from repro.compare.counts import wilson_interval
-from repro.determinism.environment import switched
 from repro.digest import file_digest, set_digest, tensor_digest
 from repro.errors import BadInput, MissingFile
-from repro.hardware.caps import parse_caps
-from repro.hardware.probe import read_profile
-from repro.registry import find_model, resolve
-from repro.schema import Caps, Device, Model, Profile, Protocol, Record, Split, System
-from repro.stages.child import run_child
-from repro.stages.code import code_digest
-from repro.stages.data import StoredData
-from repro.stages.etl import EMBEDDED, etl
+from repro.registry import resolve
+from repro.schema import Device, Protocol, Record, Split
+from repro.stages.call import Call
+from repro.stages.etl import EMBEDDED
 from repro.stages.judge import Shelf
-from repro.stages.measured import measured_once
-from repro.stages.stacks import StackEnvironment, find_stack
 from repro.stages.times import timing
-from repro.store.results import Results, address
 from repro.trace import Trace
-
-_SEED = 0
-_THREADS = 1
 
 
 def evaluate(
@@ -63,117 +54,78 @@ def evaluate(
         UnknownName, UsageError: the call is wrong.
         MissingFile, MissingStack, BadInput, BadCheckpoint: what is needed is not there or not sound.
     """
-    shelf = shelf or Shelf.of()
-    system, found = find_model(model)
-    chosen, how = system.split(split), system.protocol(protocol)
     if not checkpoint.is_file():
         raise MissingFile(f"no checkpoint at {checkpoint}", next_step="give --checkpoint a downloaded file")
-    environment = find_stack(found.stack)
-    caps = parse_caps(isa, _THREADS)
-    store = Results(results)
-    _, decoded = etl(system, data, store)
-    decoded.rows(chosen)  # an empty split is told before a child is started
-    parameters: dict[str, Any] = {
-        "data": decoded.name,
-        "split": chosen.model_dump(mode="json"),
-        "protocol": how.model_dump(mode="json"),
-        "checkpoint": checkpoint.name,
-        "arithmetic": "native",
-        "device": device,
-        "isa": isa,
-        "seed": _SEED,
-    }
-    inputs = {
-        "data": decoded.content,
-        "checkpoint": file_digest(checkpoint),
-        "code": code_digest(system.package),
-    }
-    machine = read_profile(caps, device=device)
-    place = store.record_path(
-        "eval",
-        system.name,
-        found.name,
-        address(parameters, inputs, machine=machine.to_data(), stack=environment.stack.model_dump()),
-    )
-    call = _Call(system, found, environment, caps, decoded, chosen, how, checkpoint, parameters, inputs)
-    return measured_once(store, place, inputs, shelf, force, lambda: call.measure(store))
+    call = Call.prepared(model, data=data, isa=isa, device=device, results=results)
+    evaluation = _Evaluation(call, checkpoint, call.system.split(split), call.system.protocol(protocol))
+    call.data.rows(evaluation.split)  # an empty split is told before a child is started
+    return call.once("eval", evaluation.parameters, evaluation.inputs, evaluation.measure, shelf=shelf, force=force)
 
 
-class _Call:
+@dataclass(frozen=True)
+class _Evaluation:
     """One evaluation with all it needs."""
 
-    def __init__(
-        self,
-        system: System,
-        model: Model,
-        environment: StackEnvironment,
-        caps: Caps,
-        data: StoredData,
-        split: Split,
-        protocol: Protocol,
-        checkpoint: Path,
-        parameters: dict[str, Any],
-        inputs: dict[str, str],
-    ) -> None:
-        self.system, self.model, self.environment, self.caps = system, model, environment, caps
-        self.data, self.split, self.protocol, self.checkpoint = data, split, protocol, checkpoint
-        self.parameters, self.inputs = parameters, inputs
+    call: Call
+    checkpoint: Path
+    split: Split
+    protocol: Protocol
 
-    def measure(self, store: Results) -> Record:
+    @property
+    def parameters(self) -> dict[str, Any]:
+        return {
+            **self.call.parameters,
+            "split": self.split.model_dump(mode="json"),
+            "protocol": self.protocol.model_dump(mode="json"),
+            "checkpoint": self.checkpoint.name,
+        }
+
+    @cached_property
+    def inputs(self) -> dict[str, str]:
+        return {**self.call.inputs, "checkpoint": file_digest(self.checkpoint)}
+
+    def measure(self) -> Record:
         started = time.monotonic()
         task = {
             "task": "evaluate",
-            "framework": self.model.framework,
-            "model": f"{self.system.name}/{self.model.name}",
-            "data": self.data.task(),
             "split": self.split.name,
             "protocol": self.protocol.name,
             "checkpoint": str(self.checkpoint.resolve()),
-            "device": self.parameters["device"],
-            "seed": self.parameters["seed"],
         }
         with tempfile.TemporaryDirectory(prefix="repro-eval-") as name:
             folder = Path(name) / "child"
-            answer = run_child(self.environment, task, self.caps, folder)
+            answer = self.call.run(task, folder)
             trace = Trace.read(folder / "trace.json")
             count = len(self.protocol.seeds) or 1
             runs = [np.load(folder / f"scores-{run}.npy", allow_pickle=False) for run in range(count)]
-        labels = self.data.labels()[self.data.rows(self.split)].astype(np.int64)
+        store, data = self.call.results, self.call.data
+        labels = data.labels()[data.rows(self.split)].astype(np.int64)
+        counts = self._counts(runs, labels)
         outputs = {"trace": store.save_document(trace), "labels": store.save_array(labels)}
         for run, scores in enumerate(runs):
             outputs[f"scores-{run}"] = store.save_array(scores)
-        return Record(
-            stage="eval",
-            system=self.system.name,
-            model=self.model.name,
-            parameters=self.parameters,
-            inputs=self.inputs,
-            outputs=outputs,
-            profile=Profile.from_data(answer["profile"], "the child's profile"),
-            stack=self.environment.stack,
-            switches={**answer["switches"], "environment": switched(self.caps, self.environment.python)},
-            result={
-                "verdict": "unrecorded",
-                "probe": self._probe(),
-                "trace": trace.digest(),
-                "weights": set_digest(
-                    {entry.name.removeprefix("weight/"): entry.digest for entry in trace if entry.operation == "weight"}
-                ),
-                **self._counts(runs, labels),
-                "checkpoint_says": answer["told"],
-                "diagnosis": answer["diagnosis"],
-            },
-            timing=timing(started),
+        weights = {entry.name.removeprefix("weight/"): entry.digest for entry in trace if entry.operation == "weight"}
+        result = {
+            "verdict": "unrecorded",
+            "probe": self._probe(),
+            "trace": trace.digest(),
+            "weights": set_digest(weights),
+            **counts,
+            "checkpoint_says": answer["told"],
+            "diagnosis": answer["diagnosis"],
+        }
+        return self.call.record(
+            "eval", self.parameters, self.inputs, answer=answer, outputs=outputs, result=result, timing=timing(started)
         )
 
     def _probe(self) -> str:
         return (
             f"eval 1, split {self.split.name}, protocol {self.protocol.name}, "
-            f"checkpoint {self.inputs['checkpoint']}, data {self.data.content}"
+            f"checkpoint {self.inputs['checkpoint']}, data {self.call.data.content}"
         )
 
     def _counts(self, runs: list[np.ndarray], labels: np.ndarray) -> dict[str, Any]:
-        summarise = resolve(self.system.summarise)
+        summarise = resolve(self.call.system.summarise)
         seen = self._seen_in_training()
         entries = []
         for run, scores in enumerate(runs):
@@ -203,7 +155,7 @@ class _Call:
             "accuracy": correct / n,
             "interval": [low, high],
             "predictions": first["predictions"],
-            "confusion": _confusion(runs[0].argmax(axis=1), labels, len(self.system.classes)),
+            "confusion": _confusion(runs[0].argmax(axis=1), labels, len(self.call.system.classes)),
             "unseen": {"correct": first["unseen_correct"], "n": int((~seen).sum())},
             "runs": entries,
             "spread": {
@@ -216,9 +168,8 @@ class _Call:
 
     def _seen_in_training(self) -> np.ndarray:
         """Return which images of the split occur, to the pixel, among training rows outside it (F-DUP)."""
-        images = self.data.images()
-        rows = self.data.rows(self.split)
-        others = self.data.training_rows_outside(self.split)
+        data = self.call.data
+        images, rows, others = data.images(), data.rows(self.split), data.training_rows_outside(self.split)
         known = {images[row].tobytes() for row in others}
         return np.array([images[row].tobytes() in known for row in rows])
 

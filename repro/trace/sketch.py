@@ -13,7 +13,7 @@ flush-to-zero setting or thread count can change it. A zero extreme is +0.0, whi
 
 from __future__ import annotations
 
-import base64
+from binascii import b2a_base64
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -25,7 +25,7 @@ from repro.schema import Frozen
 SKETCH_PLACES = 64
 
 _CHUNK_BYTES = 1 << 21  # the second reduction finds a chunk of this size in the cache
-_REDUCTIONS = (np.minimum.reduce, np.maximum.reduce)
+_least, _greatest = np.minimum.reduce, np.maximum.reduce
 
 
 class Sketch(Frozen):
@@ -45,36 +45,50 @@ class Sketch(Frozen):
 
 
 class _Format(NamedTuple):
-    """A binary float: its sign bit, and the magnitude's bits from which on nothing is finite.
+    """A binary float.
 
     A value's *rank* is its magnitude's bits with its sign: ranks are ordered as the values are, and both zeros
     have rank 0.
+
+    Attributes:
+        sign: the sign bit, alone.
+        not_finite: the rank from which on nothing is finite.
+        unsigned, signed: integers of its size.
+        negative_zero_is_nan: whether the pattern of the sign bit alone is the only NaN.
     """
 
     sign: int
     not_finite: int
-    negative_zero_is_nan: bool = False
+    unsigned: np.dtype
+    signed: np.dtype
+    negative_zero_is_nan: bool
 
     def rank(self, pattern: int) -> int:
         return pattern if pattern < self.sign else self.sign - pattern
 
-    def pattern(self, rank: int) -> int:
-        return rank if rank >= 0 else self.sign - rank
+    def encoded(self, rank: int) -> str:
+        pattern = rank if rank >= 0 else self.sign - rank
+        return _encoded(pattern.to_bytes(self.unsigned.itemsize, "little"))
+
+
+def _float(size: int, not_finite: int, *, sign: int | None = None, negative_zero_is_nan: bool = False) -> _Format:
+    sign = 1 << (8 * size - 1) if sign is None else sign
+    return _Format(sign, not_finite, np.dtype(f"<u{size}"), np.dtype(f"<i{size}"), negative_zero_is_nan)
 
 
 _FORMATS = {
-    "float16": _Format(1 << 15, 0x7C00),
-    "bfloat16": _Format(1 << 15, 0x7F80),
-    "float32": _Format(1 << 31, 0x7F80_0000),
-    "float64": _Format(1 << 63, 0x7FF0_0000_0000_0000),
-    "float8_e3m4": _Format(1 << 7, 0x70),
-    "float8_e4m3": _Format(1 << 7, 0x78),
-    "float8_e4m3fn": _Format(1 << 7, 0x7F),
-    "float8_e5m2": _Format(1 << 7, 0x7C),
-    "float8_e4m3fnuz": _Format(1 << 7, 0x80, negative_zero_is_nan=True),
-    "float8_e4m3b11fnuz": _Format(1 << 7, 0x80, negative_zero_is_nan=True),
-    "float8_e5m2fnuz": _Format(1 << 7, 0x80, negative_zero_is_nan=True),
-    "float8_e8m0fnu": _Format(1 << 8, 0xFF),  # powers of two without a sign: the sign bit is above the eight
+    "float16": _float(2, 0x7C00),
+    "bfloat16": _float(2, 0x7F80),
+    "float32": _float(4, 0x7F80_0000),
+    "float64": _float(8, 0x7FF0_0000_0000_0000),
+    "float8_e3m4": _float(1, 0x70),
+    "float8_e4m3": _float(1, 0x78),
+    "float8_e4m3fn": _float(1, 0x7F),
+    "float8_e5m2": _float(1, 0x7C),
+    "float8_e4m3fnuz": _float(1, 0x80, negative_zero_is_nan=True),
+    "float8_e4m3b11fnuz": _float(1, 0x80, negative_zero_is_nan=True),
+    "float8_e5m2fnuz": _float(1, 0x80, negative_zero_is_nan=True),
+    "float8_e8m0fnu": _float(1, 0xFF, sign=1 << 8),  # powers of two: without a sign bit, so it is above the eight
 }
 
 
@@ -83,7 +97,7 @@ def sketch_values(values: np.ndarray, dtype: str) -> Sketch:
     flat = little_endian(values).reshape(-1)
     sample = flat if flat.size <= SKETCH_PLACES else flat[_places(flat.size)]
     low, high, finite = _extremes(flat, dtype)
-    return Sketch(values=_encode(sample.tobytes()), minimum=low, maximum=high, finite=finite)
+    return Sketch(values=_encoded(sample.tobytes()), minimum=low, maximum=high, finite=finite)
 
 
 @lru_cache(maxsize=1024)
@@ -91,59 +105,56 @@ def _places(size: int) -> np.ndarray:
     return np.arange(SKETCH_PLACES) * (size - 1) // (SKETCH_PLACES - 1)
 
 
-def _encode(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
+def _encoded(data: bytes) -> str:
+    return b2a_base64(data, newline=False).decode("ascii")
 
 
 def _extremes(flat: np.ndarray, dtype: str) -> tuple[str | None, str | None, int]:
     """Return minimum and maximum as a sketch has them, and the number of finite values."""
+    form = _FORMATS.get(dtype)
+    if form is not None:
+        low, high, finite = _float_extremes(flat.view(form.unsigned), form)
+        return (form.encoded(low), form.encoded(high), finite) if finite else (None, None, 0)
     if flat.dtype.kind == "c":
         return None, None, int(np.count_nonzero(np.isfinite(flat)))
     if not flat.size:
         return None, None, 0
-    if dtype not in _FORMATS:
-        signed = flat.dtype.kind == "i"
-        low, high = (int(reduce(flat)).to_bytes(flat.itemsize, "little", signed=signed) for reduce in _REDUCTIONS)
-        return _encode(low), _encode(high), flat.size
-    form, bits = _FORMATS[dtype], flat.view(f"<u{flat.itemsize}")
-    step = _CHUNK_BYTES // flat.itemsize
-    chunks = [_float_extremes(bits[start : start + step], form) for start in range(0, flat.size, step)]
-    ranked = [rank for chunk in chunks for rank in chunk.ranks]
-    if not ranked:
-        return None, None, 0
-    low, high = (form.pattern(rank).to_bytes(flat.itemsize, "little") for rank in (min(ranked), max(ranked)))
-    return _encode(low), _encode(high), sum(chunk.finite for chunk in chunks)
+    extremes = int(_least(flat)), int(_greatest(flat))
+    signed = flat.dtype.kind == "i"
+    least, greatest = (_encoded(one.to_bytes(flat.itemsize, "little", signed=signed)) for one in extremes)
+    return least, greatest, flat.size
 
 
-class _Chunk(NamedTuple):
-    """The least and the greatest rank among a chunk's finite values, none if there is none, and their number."""
-
-    ranks: tuple[int, ...]
-    finite: int
-
-
-def _float_extremes(bits: np.ndarray, form: _Format) -> _Chunk:
-    """Return the extremes of floats.
+def _float_extremes(bits: np.ndarray, form: _Format) -> tuple[int, int, int]:
+    """Return the least and the greatest rank among the finite values, and their number.
 
     Args:
-        bits: their patterns, 1-D, unsigned.
-        form: what the patterns stand for.
+        bits: patterns, 1-D, unsigned.
+        form: what they stand for.
     """
-    if form.negative_zero_is_nan:
-        bits = bits[bits != form.sign]
+    low, high, finite = form.not_finite, -form.not_finite, 0
+    step = _CHUNK_BYTES // bits.itemsize
+    for start in range(0, bits.size, step):
+        chunk = bits[start : start + step]
+        if form.negative_zero_is_nan:
+            chunk = chunk[chunk != form.sign]
+        ranks = _ranks(chunk, form)
+        if max(map(abs, ranks), default=0) >= form.not_finite:
+            chunk = chunk[(chunk & form.unsigned.type(form.sign - 1)) < form.not_finite]
+            ranks = _ranks(chunk, form)
+        finite += chunk.size
+        low, high = min((low, *ranks)), max((high, *ranks))
+    return low, high, finite
+
+
+def _ranks(bits: np.ndarray, form: _Format) -> tuple[int, ...]:
+    """Return the ranks of the extremes, NaNs and infinities included; nothing of nothing."""
     if not bits.size:
-        return _Chunk((), 0)
+        return ()
     # As unsigned numbers all negative values are above all others, the farther from zero the higher.
-    highest = int(np.maximum.reduce(bits))
+    highest = int(_greatest(bits))
     if highest < form.sign:
-        low, high = int(np.minimum.reduce(bits)), highest
-    else:
-        # As signed numbers the others are above; where there are none, the least unsigned is nearest to zero.
-        low, high = highest, int(np.maximum.reduce(bits.view(f"<i{bits.itemsize}")))
-        if high < 0:
-            high = int(np.minimum.reduce(bits))
-    ranks = form.rank(low), form.rank(high)
-    if max(map(abs, ranks)) < form.not_finite:
-        return _Chunk(ranks, bits.size)
-    magnitudes = bits & bits.dtype.type(form.sign - 1)
-    return _float_extremes(bits[magnitudes < form.not_finite], form)
+        return int(_least(bits)), highest
+    # As signed numbers the others are above; where there are none, the least unsigned is nearest to zero.
+    high = int(_greatest(bits.view(form.signed)))
+    return form.rank(highest), high if high >= 0 else form.rank(int(_least(bits)))
