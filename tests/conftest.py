@@ -5,7 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import hypothesis
 import pytest
+
+# Machines that run these tests are shared: how long one example takes says nothing.
+hypothesis.settings.register_profile("repro", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("repro")
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -64,9 +64,12 @@ class Measurement(Frozen):
     gigabytes_per_second: float | None = None
 
     @property
-    def is_met(self) -> bool | None:
-        """Whether the aim is met; ``None`` where there is none."""
-        return None if self.at_most is None else self.ratio <= self.at_most
+    def verdict(self) -> str:
+        """Whether the aim is ``met`` or ``missed``; ``unclear`` if it lies between the quartiles; empty without one."""
+        if self.at_most is None:
+            return ""
+        low, high = self.quartiles
+        return "met" if high <= self.at_most else "missed" if low > self.at_most else "unclear"
 
 
 def measure(benchmark: Benchmark, budget_seconds: float, clock: Callable[[], float] = time.perf_counter) -> Measurement:

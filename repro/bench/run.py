@@ -77,7 +77,6 @@ def run_benchmarks(
 
 
 def _row(one: Measurement) -> list[str]:
-    met = {None: "", True: "met", False: "missed"}[one.is_met]
     return [
         one.subject,
         one.case,
@@ -88,7 +87,7 @@ def _row(one: Measurement) -> list[str]:
         f"{one.ratio:.2f}",
         f"{one.quartiles[0]:.2f}-{one.quartiles[1]:.2f}",
         "" if one.at_most is None else f"{one.at_most:.2f}",
-        met,
+        one.verdict,
     ]
 
 

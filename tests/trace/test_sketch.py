@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -127,6 +127,7 @@ def test_the_order_of_values_does_not_change_extremes(values: np.ndarray, shuffl
 
 
 @pytest.mark.parametrize("dtype", INTEGERS)
+@settings(max_examples=25)
 @given(st.data())
 def test_extremes_of_integers(dtype: str, data: st.DataObject) -> None:
     values = data.draw(hnp.arrays(dtype, st.integers(1, 70)))
