@@ -9,6 +9,7 @@ import typer
 
 from repro.cli import options
 from repro.cli.answer import Answer, finish
+from repro.schema import Record
 
 
 def record(
@@ -40,6 +41,7 @@ def record(
                 "system": change.record.system,
                 "model": change.record.model,
                 "stage": change.record.stage,
+                "what": _what(change.record),
                 "probe": change.record.result["probe"],
                 "profile": change.profile_class,
                 "new_profile": change.new_class is not None,
@@ -52,16 +54,28 @@ def record(
             [
                 f"{row['system']}/{row['model']}",
                 row["stage"],
+                row["what"],
                 f"{row['profile']}{' (new)' if row['new_profile'] else ''}",
                 row["change"],
                 row["difference"] or "",
             ]
             for row in rows
         ]
-        table = tabulate(shown, headers=["model", "stage", "profile", "change", "difference"])
+        table = tabulate(shown, headers=["model", "stage", "what", "profile", "change", "difference"])
         end = (
             "nothing written (--dry-run)" if dry_run else "written; review the difference and send it as a pull request"
         )
         return Answer({"changes": rows, "written": not dry_run}, f"{table}\n\n{end}")
 
     finish("record", run, as_json=json)
+
+
+def _what(record: Record) -> str:
+    """Return what tells a record from others of its model and stage."""
+    parameters = record.parameters
+    parts = [parameters["data"]]
+    for name in ("split", "protocol"):
+        value = parameters.get(name)
+        parts += [value["name"]] if isinstance(value, dict) else []
+    parts += [parameters["checkpoint"]] if "checkpoint" in parameters else []
+    return ", ".join(parts)
