@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -70,32 +70,27 @@ def fetch(
 def _listed(artifacts: Sequence[Artifact], cache: Cache) -> Answer:
     from tabulate import tabulate
 
-    entries = []
+    entries, rows = [], []
     for artifact in artifacts:
-        here = sum(cache.path(artifact.id, file.name).is_file() for file in artifact.files)
+        here = all(cache.path(artifact.id, file.name).is_file() for file in artifact.files)
+        stated = sorted({name for file in artifact.files for name in file.stated})
+        host = artifact.host if artifact.is_published else None
         entries.append(
             {
                 "artifact": artifact.id,
                 "system": artifact.system,
                 "kind": artifact.kind,
-                "host": artifact.host if artifact.is_published else "none",
-                "digest": sorted({name for file in artifact.files for name in file.stated}),
+                "host": host,
+                "stated": stated,
                 "files": [file.name for file in artifact.files],
-                "in_cache": here == len(artifact.files),
+                "in_cache": here,
                 "note": artifact.note,
             }
         )
+        rows.append(
+            (artifact.id, artifact.kind, host or "none", ", ".join(stated) or "none stated", "yes" if here else "no")
+        )
     head = ("artifact", "kind", "host", "digest", "in cache")
-    rows = [
-        (
-            one["artifact"],
-            one["kind"],
-            one["host"],
-            ", ".join(one["digest"]) or "none stated",
-            one["in_cache"] and "yes" or "no",
-        )  # type: ignore[arg-type]
-        for one in entries
-    ]
     return Answer({"artifacts": entries}, tabulate(rows, head, tablefmt="plain"))
 
 
@@ -130,10 +125,10 @@ def _answer(fetched: Sequence[Fetched], pinned: Sequence[str]) -> Answer:
     return Answer(data, "\n".join(lines), code, errors)
 
 
-def _told(entry: dict[str, object]) -> str:
+def _told(entry: dict[str, Any]) -> str:
     words = {
-        "stated": f"verified by {', '.join(map(str, entry['checked']))}",  # type: ignore[call-overload]
+        "stated": f"verified by {', '.join(entry['checked'])}",
         "prefix": "verified by the first digits of its SHA-256 only",
         "first seen": "first seen, no digest stated",
-    }[str(entry["basis"])]
+    }[entry["basis"]]
     return f"{entry['size']} bytes, {words}, sha256 {entry['sha256']}"

@@ -11,11 +11,12 @@ import requests
 
 from repro.errors import Unavailable
 from repro.fetch.content import refuse_page_file
+from repro.fetch.http import Http
 from repro.fetch.settings import Call, Settings
 from repro.fetch.source import Source, Transport
 
 
-def download(source: Source, partial: Path, name: str, settings: Settings, call: Call) -> None:
+def download(source: Source, partial: Path, name: str, http: Http, settings: Settings, call: Call) -> None:
     """Bring a file of Google Drive, or the member of a folder, into ``partial``.
 
     What a killed call left beside it is removed first: Drive gives nothing to go on from safely.
@@ -26,6 +27,7 @@ def download(source: Source, partial: Path, name: str, settings: Settings, call:
     """
     import gdown  # only here: the module takes a while to load
 
+    http.reach(settings.drive.format(id=""))
     folder = partial.with_name(f"{partial.name}.drive")
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -52,7 +54,7 @@ def download(source: Source, partial: Path, name: str, settings: Settings, call:
     except (gdown.FileURLRetrievalError, gdown.DownloadError) as error:
         raise Unavailable(
             f"{source.url}: {' '.join(str(error).split())}",
-            next_step=f"open {source.url} in a browser, save the file as {name} and give its folder with --mirror",
+            next_step=f"open {source.url} in a browser",
         ) from error
     except requests.RequestException as error:
         raise Unavailable(
@@ -69,7 +71,7 @@ def _member_id(source: Source, settings: Settings) -> str:
     if source.member is None:
         raise Unavailable(
             f"{source.url} is a folder; which of its files is meant is not published",
-            next_step="open it in a browser, save the file and give its folder with --mirror",
+            next_step=f"open {source.url} in a browser",
         )
     listed = gdown.download_folder(
         id=source.target,

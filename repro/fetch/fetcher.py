@@ -135,13 +135,13 @@ class Fetcher:
             case Transport.BY_HAND:
                 raise Unavailable(
                     f"{source.url} gives files only to people who have logged in",
-                    next_step=f"log in there, save the file as {file.name} and give its folder with --mirror",
+                    next_step="log in there",
                 )
             case Transport.WHEEL:
                 wheel.download(source, partial, call)
                 return Received(whole=True)
             case Transport.DRIVE_FILE | Transport.DRIVE_FOLDER:
-                drive.download(source, partial, file.name, self.settings, call)
+                drive.download(source, partial, file.name, self._http, self.settings, call)
                 return Received(whole=True)
         if source.member is None:
             return self._served(source, partial, file.name, call)
@@ -170,7 +170,7 @@ def _shown(source: Source) -> str:
 
 
 def _nowhere(artifact: Artifact, file: ArtifactFile, refusals: list[Unavailable]) -> Unavailable:
-    by_hand = f"put a copy into FOLDER/{artifact.id}/{file.name} and run: repro fetch {artifact.id} --mirror FOLDER"
+    by_hand = f"save it as FOLDER/{artifact.id}/{file.name} and run: repro fetch {artifact.id} --mirror FOLDER"
     label = artifact.id if file.name == artifact.id else f"{artifact.id}: {file.name}"
     if not refusals and artifact.page is not None:
         return Unavailable(
@@ -178,8 +178,9 @@ def _nowhere(artifact: Artifact, file: ArtifactFile, refusals: list[Unavailable]
         )
     if not refusals:
         return Unavailable(
-            f"{label} is published nowhere. {artifact.note}".strip(), next_step=f"if you have it, {by_hand}"
+            f"{label} is published nowhere. {artifact.note}".strip(),
+            next_step=f"if somebody gives it to you, {by_hand}",
         )
     told = "; ".join(refusal.message for refusal in refusals)
     steps = list(dict.fromkeys(refusal.next_step for refusal in refusals if refusal.next_step))
-    return Unavailable(f"{label} could not be had: {told}", next_step="; or ".join([*steps[:2], by_hand]))
+    return Unavailable(f"{label} could not be had: {told}", next_step="; or ".join([*steps[:1], by_hand]))

@@ -2,7 +2,7 @@
 
 The bytes go into a ``.partial`` file as the server sends them; beside it lies what the server said of the file
 (``.partial.json``), written first. A partial file is gone on with only by the same URL, from a validator (a strong
-ETag, else the date of last modification), and if total length and encoding have not changed. Everything else starts over.
+ETag, else the date of last modification), and if length and encoding have not changed. Everything else starts over.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import shutil
 import threading
 import zlib
 from dataclasses import asdict, dataclass
-from email.utils import parsedate_to_datetime
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -83,6 +83,32 @@ class Http:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._dead: dict[str, str] = {}
+        self._alive: set[str] = set()
+
+    def reach(self, url: str) -> None:
+        """See whether a URL's host answers at all, once for each host; for transports that do not say so quickly.
+
+        Raises:
+            Unavailable: it does not.
+            KeyboardInterrupt: the call was stopped.
+        """
+        host = urlsplit(url).netloc
+        for failures in range(1, _WITHOUT_ANSWER + 1):
+            if host in self._alive:
+                return
+            self._refuse_dead(url)
+            try:
+                with requests.Session() as session, self._answer(session, url, {}, None):
+                    self._alive.add(host)
+            except _TryAgainError as error:
+                if failures == _WITHOUT_ANSWER:
+                    self._dead[host] = str(error)
+                    self._refuse_dead(url)
+
+    def _refuse_dead(self, url: str) -> None:
+        why = self._dead.get(urlsplit(url).netloc)
+        if why is not None:
+            raise Unavailable(f"{url}: {why}", next_step="check the network, then fetch again")
 
     def download(self, url: str, partial: Path, name: str, call: Call, auth: tuple[str, str] | None = None) -> Received:
         """Bring a URL's content into ``partial``, going on with what is there if that is sound.
@@ -99,9 +125,7 @@ class Http:
             PrerequisiteError: the disk is full.
             KeyboardInterrupt: the call was stopped.
         """
-        host = urlsplit(url).netloc
-        if host in self._dead:
-            raise Unavailable(f"{url}: {self._dead[host]}", next_step="check the network, then fetch again")
+        self._refuse_dead(url)
         partial.parent.mkdir(parents=True, exist_ok=True)
         failures, size = 0, _size(partial)
         while True:
@@ -115,7 +139,7 @@ class Http:
                 failures, size = failures + 1, _size(partial)
                 if failures >= (self._settings.tries if error.answered else _WITHOUT_ANSWER):
                     if not error.answered:
-                        self._dead[host] = str(error)
+                        self._dead[urlsplit(url).netloc] = str(error)
                     raise Unavailable(
                         f"{url}: {error} ({failures} tries)", next_step="check the network, then fetch again"
                     ) from error

@@ -51,8 +51,8 @@ def download(source: Source, partial: Path, name: str, http: Http, settings: Set
     if auth is None:
         raise Unavailable(
             f"{source.url} needs a Kaggle account and its token, and there is none",
-            next_step=f"accept the rules at {page}/rules, create a token in your account's settings and save it as "
-            f"~/.kaggle/kaggle.json; or save {file} by hand from {page}/data and give its folder with --mirror",
+            next_step=f"accept the rules at {page}/rules, create a token in your account's settings, save it as "
+            "~/.kaggle/kaggle.json and fetch again",
         )
     url = f"{settings.kaggle}/competitions/data/download/{competition}/{quote(file)}"
     try:

@@ -18,13 +18,12 @@ def _inside(name: str) -> str:
     return name
 
 
-def _hexadecimal(digits: int) -> Any:
-    return Annotated[str, StringConstraints(pattern=rf"^[0-9a-f]{{{digits}}}$")]
-
-
 FileName = Annotated[Text, StringConstraints(pattern=r"^[^\x00-\x1f{}\\]+$"), AfterValidator(_inside)]
 Url = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9+.-]*:\S+$")]
-Md5, Sha1, Sha256 = _hexadecimal(32), _hexadecimal(40), _hexadecimal(64)
+Md5 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
+Sha1 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+Sha256Prefix = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{8}$")]
 
 
 class ArtifactFile(Frozen):
@@ -47,7 +46,7 @@ class ArtifactFile(Frozen):
     md5: Md5 | None = None
     sha1: Sha1 | None = None
     sha256: Sha256 | None = None
-    sha256_prefix: _hexadecimal(8) | None = None  # type: ignore[valid-type]
+    sha256_prefix: Sha256Prefix | None = None
     git_blob_sha1: Sha1 | None = None
 
     @property

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from blake3 import blake3
 
@@ -137,7 +138,7 @@ class _Total:
 
 
 def _fetch_one(fetcher: Fetcher, artifact: Artifact, results: Path, total: _Total, stop: threading.Event) -> Fetched:
-    asked = {"artifact": artifact.id, "files": [file.name for file in artifact.files]}
+    asked: dict[str, Any] = {"artifact": artifact.id, "files": [file.name for file in artifact.files]}
     try:
         record, error = recorded_if_blocked(
             "fetch",
@@ -157,7 +158,7 @@ def _fetch_one(fetcher: Fetcher, artifact: Artifact, results: Path, total: _Tota
 def _complete(
     fetcher: Fetcher,
     artifact: Artifact,
-    asked: dict[str, object],
+    asked: dict[str, Any],
     results: Path,
     total: _Total,
     stop: threading.Event,
@@ -190,7 +191,7 @@ def _complete(
     return store.save_record(place, record)
 
 
-def _entry(artifact: Artifact, name: str, receipt: Receipt) -> dict[str, object]:
+def _entry(artifact: Artifact, name: str, receipt: Receipt) -> dict[str, Any]:
     stated = next(file for file in artifact.files if file.name == name)
     basis = "stated" if stated.is_identified else "prefix" if stated.sha256_prefix else "first seen"
     measured = receipt.measured
