@@ -109,8 +109,8 @@ def _judged(claim: Claim, beside: Sequence[tuple[Measurement, Judgement]], missi
         return unmeasured
     if own:
         return own[0]
-    if claim.artifact in missing:
-        return unmeasured.model_copy(update={"verdict": ClaimVerdict.BLOCKED, "reason": missing[claim.artifact]})
+    if reason := missing.get(claim.artifact or ""):
+        return unmeasured.model_copy(update={"verdict": ClaimVerdict.BLOCKED, "reason": reason})
     reason = unmeasured.reason
     if beside and claim.artifact is None:
         reason = "measured on other checkpoints only: it does not say to which one it belongs"
