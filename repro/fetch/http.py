@@ -30,7 +30,6 @@ from repro.store.atomic import write_atomic
 
 _PIECE = 1 << 16
 _PROGRESS_BYTES = 1 << 20
-_SPARE_BYTES = 1 << 24
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 _WITHOUT_ANSWER = 2
 """How often a server that cannot be reached at all is tried."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from repro.errors import PrerequisiteError, ReproError, UnknownName
+from repro.errors import MissingFile, PrerequisiteError, ReproError, UnknownName
 from repro.fetch import Cache, Call, Fetcher, Receipt, Settings
 from repro.paths import cache_folder, expected_folder, project_root
 from repro.schema import Artifact, Claim, Record, canonical_json
@@ -98,8 +98,14 @@ def fetch(
 
     Returns:
         one entry an artifact, in the order given. Nothing is raised for an artifact that is not to be had.
+
+    Raises:
+        MissingFile: the mirror is meant to be a folder and is none.
     """
-    fetcher = Fetcher(Cache(cache_folder(cache)), settings or Settings())
+    settings = settings or Settings()
+    if settings.mirror_folder is not None and not settings.mirror_folder.is_dir():
+        raise MissingFile(f"no folder at {settings.mirror}", next_step="give --mirror a folder or a URL")
+    fetcher = Fetcher(Cache(cache_folder(cache)), settings)
     stop = threading.Event()
     with Progress("fetching", "bytes") as shown, ThreadPoolExecutor(max_workers=jobs) as pool:
         total = _Total(shown)

@@ -82,6 +82,7 @@ def test_killed_once(server: Misbehaving, tmp_path: Path) -> None:
     assert final.read_bytes() == CONTENT
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_download_once(server: Misbehaving, tmp_path: Path) -> None:
     both = [start(server.url("slow"), str(tmp_path)) for _ in range(2)]
 
@@ -100,6 +101,7 @@ def test_a_file_that_may_not_grow(server: Misbehaving, tmp_path: Path) -> None:
     assert run(server.url("good"), str(tmp_path)) == (0, "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["good", "chunked"])
 def test_a_full_disk(way: str, server: Misbehaving, tmp_path: Path) -> None:
     """With the length known it is told before, without it when the disk is full."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from blake3 import blake3
 
-from repro.errors import Contradiction, Unavailable
+from repro.errors import Contradiction, MissingFile, Unavailable
 from repro.report.build import build_report
 from repro.report.reading import stored_records
 from repro.schema import Artifact, Record
@@ -126,11 +126,17 @@ def test_the_report_blocks_the_numbers_of_what_is_missing(root: Path, tmp_path: 
     assert all(f"repro fetch {row.artifact} --mirror FOLDER" in str(row.reason) for row in fetched)
 
 
+def test_a_mirror_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(MissingFile, match="no folder at nowhere"):
+        fetch([artifact()], results=tmp_path, settings=replace(QUICK, mirror="nowhere"))
+
+
 @pytest.fixture
 def place(tmp_path: Path) -> Place:
     return Place(tmp_path)
 
 
+@pytest.mark.slow
 def test_the_command_says_what_it_has(place: Place) -> None:
     mirror = place.folder / "mirror"
     mirror.mkdir()
