@@ -69,6 +69,7 @@ class Cache:
                 except BlockingIOError:
                     if stop.wait(_POLL_SECONDS):
                         raise KeyboardInterrupt from None
+            _sweep(path)
             yield
         finally:
             os.close(handle)
@@ -96,6 +97,14 @@ class Cache:
             os.fsync(stream.fileno())
         write_atomic(_beside(path, "receipt.json"), receipt.to_json())
         partial.replace(path)
+
+
+def _sweep(path: Path) -> None:
+    """Remove the half-written notes and receipts of processes that were killed; nobody else is writing any now."""
+    ours = (f".{path.name}.partial", f".{_beside(path, 'receipt.json').name}.")
+    for stray in list(path.parent.iterdir()):
+        if stray.name.startswith(ours) and stray.name.endswith(".partial"):
+            stray.unlink()
 
 
 def _beside(path: Path, suffix: str) -> Path:

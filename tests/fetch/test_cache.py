@@ -73,6 +73,19 @@ def test_a_file_that_someone_put_there_is_not_taken(server: Misbehaving, fetch: 
     assert final.read_bytes() == CONTENT
 
 
+def test_what_killed_processes_half_wrote_goes_away(server: Misbehaving, fetch: Fetch, final: Path) -> None:
+    final.parent.mkdir(parents=True)
+    strays = [".model.bin.partial.json.ab1.partial", "..model.bin.receipt.json.ab2.partial"]
+    for name in (*strays, ".model.bin.index.partial.json.ab3.partial"):
+        (final.parent / name).write_bytes(b"{")
+
+    fetch(artifact(server.url("good")))
+
+    left = {path.name for path in final.parent.iterdir()}
+    assert not left & set(strays)
+    assert ".model.bin.index.partial.json.ab3.partial" in left  # of another file, perhaps in use
+
+
 def test_a_digest_that_is_stated_later_counts(server: Misbehaving, fetch: Fetch) -> None:
     fetch(artifact(server.url("wrong"), sha256=None))
 
