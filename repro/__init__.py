@@ -20,6 +20,7 @@ _CALLS = {
     "compare_traces": "repro.compare.divergence:compare_traces",
     "etl": "repro.stages.etl:etl",
     "evaluate": "repro.stages.evaluate:evaluate",
+    "fetch": "repro.stages.fetch:fetch",
     "build_report": "repro.report.build:build_report",
     "systems": "repro.registry:systems",
 }

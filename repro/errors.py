@@ -75,6 +75,10 @@ class MissingFile(PrerequisiteError):
     """A file that the call needs is not there."""
 
 
+class Unavailable(PrerequisiteError):
+    """A download that cannot be had: gone, behind a login, a page instead of the file, or the call is offline."""
+
+
 class MissingStack(PrerequisiteError):
     """The virtual environment of a stack is not there or lacks its framework."""
 

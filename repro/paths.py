@@ -26,3 +26,12 @@ def expected_folder(given: Path | None = None) -> Path:
 def profiles_folder(given: Path | None = None) -> Path:
     """Return the folder of profile classes: the given one, else ``REPRO_PROFILES``, else the project's."""
     return given or Path(os.environ.get("REPRO_PROFILES", _PROJECT / "hardware_profiles"))
+
+
+def cache_folder(given: Path | None = None) -> Path:
+    """Return the folder for downloads: the given one, else ``REPRO_CACHE``, else the user's cache folder."""
+    if given is not None or "REPRO_CACHE" in os.environ:
+        return given or Path(os.environ["REPRO_CACHE"])
+    from platformdirs import user_cache_path  # only the process that downloads needs it
+
+    return user_cache_path("repro") / "artifacts"

@@ -13,6 +13,7 @@ EXIT_CODES = {
     "UnknownName": 2,
     "PrerequisiteError": 3,
     "MissingFile": 3,
+    "Unavailable": 3,
     "MissingStack": 3,
     "NotBuiltYet": 3,
     "BadInput": 3,

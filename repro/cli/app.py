@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from repro.cli import check_rep, claims, compare, doctor, etl, evaluate, later, profile, record, report
+from repro.cli import check_rep, claims, compare, doctor, etl, evaluate, fetch, later, profile, record, report
 
 app = typer.Typer(
     name="repro",
@@ -16,6 +16,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("profile")(profile.profile)
+app.command("fetch")(fetch.fetch)
 app.command("etl")(etl.etl)
 app.command("check-rep")(check_rep.check_rep)
 app.command("eval")(evaluate.evaluate)

@@ -43,7 +43,7 @@ def build_report(
     blocked = _sorted(_blocked_row(one, one.result.blocked) for one in readings if one.result.blocked is not None)
     data = _data(readings)
     measurements = _measurements(readings, machines, data)
-    rows = claim_rows(claims, measurements, defects, systems)
+    rows = claim_rows(claims, measurements, defects, systems, _missing(readings))
     return Report(
         answer=answer(bits, rows),
         headline=headline(bits, measurements, rows, blocked),
@@ -187,6 +187,16 @@ def _artifacts(readings: Iterable[Reading]) -> dict[str, set[str]]:
         if one.record.stage == "fetch" and one.parameters.artifact is not None:
             for digest in one.record.outputs.values():
                 found.setdefault(digest, set()).add(one.parameters.artifact)
+    return found
+
+
+def _missing(readings: Iterable[Reading]) -> dict[str, str]:
+    """Return why artifacts could not be fetched, and the next step."""
+    found: dict[str, str] = {}
+    for one in readings:
+        blocked, artifact = one.result.blocked, one.parameters.artifact
+        if one.record.stage == "fetch" and blocked is not None and artifact is not None:
+            found[artifact] = blocked.message + (f". Next: {blocked.next_step}" if blocked.next_step else "")
     return found
 
 

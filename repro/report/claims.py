@@ -8,7 +8,7 @@ another checkpoint, without a verdict. That a checkpoint is the published one is
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from repro.compare import Judgement, judge_claim, not_run
 from repro.report.model import ClaimMeasurement, ClaimRow, Measurement
@@ -35,24 +35,30 @@ def claim_rows(
     measurements: Sequence[Measurement],
     defects: Sequence[Defect],
     systems: Iterable[System],
+    missing: Mapping[str, str] | None = None,
 ) -> tuple[ClaimRow, ...]:
     """Return a row for every claim: by system, those with a measurement first, then in the given order.
 
     Args:
         measurements: in the order in which they are to be shown.
         systems: declarations, for the defects that a protocol keeps or mends.
+        missing: artifacts that could not be fetched, with the reason and the next step.
     """
     declared = {system.name: system for system in systems}
-    rows = [_row(claim, measurements, defects, declared.get(claim.system)) for claim in claims]
+    rows = [_row(claim, measurements, defects, declared.get(claim.system), missing or {}) for claim in claims]
     return tuple(sorted(rows, key=lambda row: (row.system, not row.measurements)))
 
 
 def _row(
-    claim: Claim, measurements: Sequence[Measurement], defects: Sequence[Defect], system: System | None
+    claim: Claim,
+    measurements: Sequence[Measurement],
+    defects: Sequence[Defect],
+    system: System | None,
+    missing: Mapping[str, str],
 ) -> ClaimRow:
     beside = [(one, judge_claim(claim, one.correct, one.n)) for one in measurements if _measures(one, claim)]
     beside.sort(key=lambda pair: (pair[0].protocol != claim.protocol, not _published(pair[0], claim)))
-    judgement = _judged(claim, beside)
+    judgement = _judged(claim, beside, missing)
     return ClaimRow(
         **claim.model_dump(include=_COPIED),
         printed=claim.printed,
@@ -88,7 +94,7 @@ def _published(one: Measurement, claim: Claim) -> bool:
     return claim.artifact is not None and claim.artifact in one.artifacts
 
 
-def _judged(claim: Claim, beside: Sequence[tuple[Measurement, Judgement]]) -> Judgement:
+def _judged(claim: Claim, beside: Sequence[tuple[Measurement, Judgement]], missing: Mapping[str, str]) -> Judgement:
     """Return the claim's own judgement: the worst among measurements of just what it is about."""
     own = [
         judged.model_copy(update={"reason": judged.reason + _over_seeds(one)})
@@ -103,6 +109,8 @@ def _judged(claim: Claim, beside: Sequence[tuple[Measurement, Judgement]]) -> Ju
         return unmeasured
     if own:
         return own[0]
+    if reason := missing.get(claim.artifact or ""):
+        return unmeasured.model_copy(update={"verdict": ClaimVerdict.BLOCKED, "reason": reason})
     reason = unmeasured.reason
     if beside and claim.artifact is None:
         reason = "measured on other checkpoints only: it does not say to which one it belongs"

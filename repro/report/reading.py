@@ -52,9 +52,9 @@ class Parameters(_Part):
 
     @property
     def what(self) -> str:
-        """Split, protocol and checkpoint as far as they were given."""
+        """Split, protocol, checkpoint and artifact as far as they were given."""
         named = [part.name for part in (self.split, self.protocol) if part is not None]
-        return ", ".join([*named, *([self.checkpoint] if self.checkpoint else [])])
+        return ", ".join([*named, *(one for one in (self.checkpoint, self.artifact) if one)])
 
 
 class BitsTold(_Part):

@@ -1,5 +1,6 @@
 """The documents of the harness: frozen, versioned, newer versions refused."""
 
+from repro.schema.artifact import Artifact, ArtifactFile
 from repro.schema.base import Document, Frozen, Hex32, PlainData, canonical_json, exact_float, pretty_json, read_json
 from repro.schema.claim import Claim, Defect, DefectMark
 from repro.schema.profile import (
@@ -20,6 +21,8 @@ from repro.schema.verdict import CONTRADICTIONS, BitVerdict, ClaimVerdict
 
 __all__ = [
     "CONTRADICTIONS",
+    "Artifact",
+    "ArtifactFile",
     "BitVerdict",
     "Caps",
     "Claim",

@@ -16,7 +16,7 @@ from repro.store.results import Results
 def recorded_if_blocked(
     stage: str,
     system: str,
-    model: str,
+    model: str | None,
     asked: dict[str, Any],
     paths: Sequence[Path],
     results: Path,

@@ -56,7 +56,7 @@ def _load(
     loaded: list[Entry] = []
     homes: dict[str, Path] = {}
     for path in paths:
-        stored = file_type.from_data(_read_toml(path), str(path))
+        stored = file_type.from_data(read_toml(path), str(path))
         for number, fields in enumerate(stored.entries, start=1):
             entry = _entry(path, number, fields, entry_type)
             if entry.id in homes:
@@ -66,7 +66,8 @@ def _load(
     return tuple(loaded)
 
 
-def _read_toml(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
+    """Parse a TOML file; raises BadInput naming it."""
     try:
         return tomllib.loads(path.read_bytes().decode("utf-8"))
     except UnicodeDecodeError as error:
