@@ -15,7 +15,7 @@ System = Annotated[
 Model = Annotated[str | None, typer.Option("--model", "-m", help="Model of the system. All by default.")]
 Data = Annotated[
     str,
-    typer.Option("--data", "-d", help="'embedded' (drawn faces) or the path of a container: fer2013.csv, .gz, .xz."),
+    typer.Option("--data", "-d", help="'embedded' (drawn faces) or the path of a container (docs/data.md): fer2013.csv, a folder, an archive."),
 ]
 Isa = Annotated[
     str | None,

@@ -72,7 +72,7 @@ def evaluate(
     caps = parse_caps(isa, _THREADS)
     store = Results(results)
     _, decoded = etl(system, data, store)
-    decoded.rows(chosen)  # an empty split is told before a child is started
+    decoded.labels(decoded.rows(chosen))  # an empty split or a missing label is told before a child is started
     parameters: dict[str, Any] = {
         "data": decoded.name,
         "split": chosen.model_dump(mode="json"),
@@ -138,7 +138,7 @@ class _Call:
             trace = Trace.read(folder / "trace.json")
             count = len(self.protocol.seeds) or 1
             runs = [np.load(folder / f"scores-{run}.npy", allow_pickle=False) for run in range(count)]
-        labels = self.data.labels()[self.data.rows(self.split)].astype(np.int64)
+        labels = self.data.labels(self.data.rows(self.split)).astype(np.int64)
         outputs = {"trace": store.save_document(trace), "labels": store.save_array(labels)}
         for run, scores in enumerate(runs):
             outputs[f"scores-{run}"] = store.save_array(scores)
