@@ -12,7 +12,6 @@ from repro.errors import NotBuiltYet
 
 VERBS = {
     "fetch": "Download data and published checkpoints.",
-    "audit": "Check data sets and folders against what is known of their editions.",
     "retrain": "Train a system anew by its published recipe.",
     "predict": "Classify images with a published checkpoint.",
 }

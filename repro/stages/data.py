@@ -43,7 +43,11 @@ class StoredData:
                 f"{self.name}: {missing.size} of {rows.size} rows have no label, the first is row {missing[0] + 1}",
                 next_step="evaluate and train on data with labels: fer2013.csv has those that test.csv lacks",
             )
-        return np.load(self.folder / "labels.npy", allow_pickle=False)[rows]
+        return self.all_labels()[rows]
+
+    def all_labels(self) -> np.ndarray:
+        """Return all labels, (n,); those of rows that are not labelled mean nothing."""
+        return np.load(self.folder / "labels.npy", allow_pickle=False)
 
     def labelled(self) -> np.ndarray:
         """Return which rows have a label, bool (n,)."""
