@@ -23,6 +23,8 @@ from repro.errors import BadInput, ReproError
 MOST_MEMBERS = 200_000
 
 _ZIP_MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+_ZIP_END = b"PK\x05\x06"
+_ZIP_TAIL = (1 << 16) + 22  # the end record with the longest comment
 _BLOCK = tarfile.BLOCKSIZE
 # What the standard library raises for damaged archives, beside what reading their bytes can raise.
 _DAMAGED = (zipfile.BadZipFile, tarfile.TarError, struct.error, ValueError, OverflowError, EOFError, OSError)
@@ -141,8 +143,9 @@ def _folder(path: Path) -> Iterator[Member]:
 
 def _zip(path: Path, file: BinaryIO) -> Iterator[Member]:
     with _told(path), zipfile.ZipFile(file) as archive:
-        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
         size = os.fstat(file.fileno()).st_size
+        _check_count(path, file, size, len(archive.infolist()))
+        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
         refuse_bomb(str(path), size, sum(entry.file_size for entry in entries))
         for entry in sorted(entries, key=lambda one: one.filename):
             where = f"{path}: {entry.filename!a}"
@@ -151,6 +154,15 @@ def _zip(path: Path, file: BinaryIO) -> Iterator[Member]:
             refuse_bomb(where, entry.compress_size, entry.file_size)
             name = _inner_name(path, entry.filename)
             yield Member(name, f"{path}: {name}", entry.file_size, lambda entry=entry: _opened(path, archive, entry))  # type: ignore[misc]
+
+
+def _check_count(path: Path, file: BinaryIO, size: int, found: int) -> None:
+    """Raise ``BadInput`` where a zip's directory lacks entries that its end counts: it is under no checksum."""
+    file.seek(max(0, size - _ZIP_TAIL))
+    tail = file.read()
+    count = int.from_bytes(tail[(at := tail.rfind(_ZIP_END) + 10) : at + 2], "little")
+    if count not in (found, 0xFFFF):  # 0xFFFF: more than the field can say
+        raise BadInput(f"{path}: the archive is damaged (it counts {count} files, {found} are found)", next_step=ANEW)
 
 
 def _opened(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> BinaryIO:

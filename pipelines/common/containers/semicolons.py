@@ -48,7 +48,7 @@ def _rows(pieces: Iterable[bytes], path: str, usage: int) -> Iterator[Row]:
             raise BadInput(f"{where}: expected {_NUM_FIELDS} fields between semicolons, found {count}")
         label, _, pixels = line.split(b";", 2)
         pixels = pixels.strip()
-        if pixels.translate(None, _PLAIN) or b";;" in pixels:
+        if pixels.translate(None, _PLAIN) or b";;" in b";%s;" % pixels:
             raise BadInput(f"{where}: {_first_wrong(pixels)}")
         yield Row(where, label_code(where, label), usage, pixels.replace(b";", b" "))
 
