@@ -112,9 +112,7 @@ def _compared(parts: Mapping[str, str], unordered: Mapping[str, str], known: Edi
         elif same_images:
             said = "pixels equal, labels differ" if labels in parts else "pixels equal, labels missing"
         elif same(images, unordered, known.unordered):
-            said = (
-                "the same images in another order; labels differ" if labels in parts else "the same images, no labels"
-            )
+            said = f"the same images, in another order, {'labels differ' if labels in parts else 'labels missing'}"
         elif same_labels:
             said = "labels equal, pixels differ"
         else:

@@ -44,7 +44,7 @@ SYSTEM = System(
         ),
         Split(
             name="test-both",
-            usages=("PublicTest", "PrivateTest"),
+            usages=("PublicTest", "PrivateTest", "Test"),
             description="PublicTest and PrivateTest together (the competition's test.csv, D-TEST)",
         ),
     ),
