@@ -15,6 +15,7 @@ import importlib
 from typing import Any
 
 _CALLS = {
+    "audit": "repro.stages.audit:audit",
     "build": "repro.registry:build",
     "check_rep": "repro.stages.check_rep:check_rep",
     "compare_traces": "repro.compare.divergence:compare_traces",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import lzma
 import os
+import tarfile
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,9 +17,17 @@ from repro.errors import BadInput, MissingFile
 Progress = Callable[[int, int], None]
 """Told how many bytes of the file are read and how many it has, both as they lie on the disk."""
 
-_PIECE_BYTES = 1 << 20
+PIECE_BYTES = 1 << 20
+ANEW = "get the file anew and compare its size and digest with its publisher's"
+
+# A bomb is what unpacks to more than this and, beyond the free part, to more than the ratio. FER2013 packs 4 to 1.
+MOST_BYTES = 4 << 30
+MOST_RATIO = 100
+FREE_BYTES = 64 << 20
+
 _GZIP_MAGIC = b"\x1f\x8b"
 _XZ_MAGIC = b"\xfd7zXZ\x00"
+_CORRUPT = (gzip.BadGzipFile, zlib.error, lzma.LZMAError, zipfile.BadZipFile, tarfile.TarError)
 
 
 def read_pieces(path: Path, progress: Progress | None = None) -> Iterator[bytes]:
@@ -25,18 +35,15 @@ def read_pieces(path: Path, progress: Progress | None = None) -> Iterator[bytes]
 
     Raises:
         MissingFile: there is no such file.
-        BadInput: it is a directory, cannot be read, or its compressed data are cut off or corrupt.
+        BadInput: it is a directory, cannot be read, is a bomb, or its compressed data are cut off or corrupt.
     """
-    with _open(path) as file:
+    with open_file(path) as file:
         size = os.fstat(file.fileno()).st_size
-        stream = _decompressed(file)
-        while piece := _read(stream, path):
-            if progress is not None:
-                progress(file.tell(), size)
-            yield piece
+        yield from Decompressed(file, str(path)).pieces(progress, size)
 
 
-def _open(path: Path) -> BinaryIO:
+def open_file(path: Path) -> BinaryIO:
+    """Open a file for reading; raises as :func:`read_pieces`."""
     try:
         return path.open("rb")
     except FileNotFoundError:
@@ -48,23 +55,63 @@ def _open(path: Path) -> BinaryIO:
         raise BadInput(f"{path}: cannot be opened ({error.strerror})") from None
 
 
-def _decompressed(file: BinaryIO) -> BinaryIO:
-    magic = file.read(len(_XZ_MAGIC))
-    file.seek(0)
-    if magic.startswith(_GZIP_MAGIC):
-        return cast(BinaryIO, gzip.GzipFile(fileobj=file))
-    if magic == _XZ_MAGIC:
-        return cast(BinaryIO, lzma.LZMAFile(file))
-    return file
+class Decompressed:
+    """The decompressed bytes of a stream, with every way in which reading can fail told as ``BadInput``.
+
+    Args:
+        file: a stream with ``peek``, at its start.
+        where: what to call it in an error.
+    """
+
+    def __init__(self, file: BinaryIO, where: str) -> None:
+        self._file, self._where, self._done = file, where, 0
+        magic = self._told(lambda: file.peek(len(_XZ_MAGIC)))[: len(_XZ_MAGIC)]  # type: ignore[attr-defined]
+        self._packed = True
+        if magic.startswith(_GZIP_MAGIC):
+            self._stream = cast(BinaryIO, gzip.GzipFile(fileobj=file))
+        elif magic == _XZ_MAGIC:
+            self._stream = cast(BinaryIO, lzma.LZMAFile(file))  # noqa: SIM115  # the file's owner closes it
+        else:
+            self._stream, self._packed = file, False
+
+    def read(self, size: int) -> bytes:
+        """Return at most that many bytes, none at the end."""
+        piece = self._told(lambda: self._stream.read(size))
+        self._done += len(piece)
+        if self._packed:
+            refuse_bomb(self._where, self._file.tell(), self._done)
+        return piece
+
+    def pieces(self, progress: Progress | None = None, size: int = 0) -> Iterator[bytes]:
+        """Yield what is left in pieces of 1 MiB."""
+        while piece := self.read(PIECE_BYTES):
+            if progress is not None:
+                progress(self._file.tell(), size)
+            yield piece
+
+    def _told(self, read: Callable[[], bytes]) -> bytes:
+        try:
+            return read()
+        except EOFError:
+            raise BadInput(f"{self._where}: the compressed data are cut off", next_step=ANEW) from None
+        except _CORRUPT as error:
+            raise BadInput(f"{self._where}: the compressed data are corrupt ({error})", next_step=ANEW) from None
+        except (NotImplementedError, RuntimeError) as error:  # zip: an unknown method, a password
+            raise BadInput(f"{self._where}: cannot be unpacked ({error})") from None
+        except OSError as error:
+            raise BadInput(f"{self._where}: cannot be read ({error.strerror or error})") from None
 
 
-def _read(stream: BinaryIO, path: Path) -> bytes:
-    anew = "get the file anew and compare its size and digest with its publisher's"
-    try:
-        return stream.read(_PIECE_BYTES)
-    except EOFError:
-        raise BadInput(f"{path}: the compressed data are cut off", next_step=anew) from None
-    except (gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
-        raise BadInput(f"{path}: the compressed data are corrupt ({error})", next_step=anew) from None
-    except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror})") from None
+def refuse_bomb(where: str, packed: int, unpacked: int) -> None:
+    """Raise ``BadInput`` where so many packed bytes give more than any data set does.
+
+    Args:
+        where: what to call it in the error.
+        packed, unpacked: bytes, as counted so far or as an archive declares them.
+    """
+    if unpacked > MOST_BYTES or (unpacked > FREE_BYTES and unpacked > MOST_RATIO * packed):
+        raise BadInput(
+            f"{where}: {packed} bytes unpack to {unpacked} and more; at most {MOST_BYTES} bytes are read, and beyond "
+            f"{FREE_BYTES} at most {MOST_RATIO} times the packed size",
+            next_step="if it is sound, unpack it and give the file itself",
+        )

@@ -64,7 +64,7 @@ def drawn_faces(seed: int = 0, counts: tuple[int, int, int] = (700, 140, 140)) -
         counts: how many faces for Training, PublicTest and PrivateTest.
     """
     indices = [index for count in counts for index in range(count)]
-    usages = np.repeat(np.arange(len(USAGES), dtype=np.uint8), counts)
+    usages = np.repeat(np.arange(len(counts), dtype=np.uint8), counts)
     keys = [f"{seed}/{USAGES[usage]}/{index}" for usage, index in zip(usages, indices, strict=True)]
     images = np.empty((len(keys), *IMAGE_SHAPE), np.uint8)
     labels = np.empty(len(keys), np.uint8)

@@ -44,7 +44,7 @@ SYSTEM = System(
         ),
         Split(
             name="test-both",
-            usages=("PublicTest", "PrivateTest"),
+            usages=("PublicTest", "PrivateTest", "Test"),
             description="PublicTest and PrivateTest together (the competition's test.csv, D-TEST)",
         ),
     ),
@@ -67,7 +67,7 @@ SYSTEM = System(
             settings={"jpeg_quality": None, "dropout": False, "accuracy": "count"},
         ),
     ),
-    dataset="pipelines.common.fer2013:read_fer2013",
+    dataset="pipelines.common.containers:read_container",
     embedded="pipelines.common.faces:embedded",
     prepare="pipelines.deep_emotion.protocol:prepare",
     predict="pipelines.deep_emotion.predict_torch:predict",

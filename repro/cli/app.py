@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from repro.cli import check_rep, claims, compare, doctor, etl, evaluate, fetch, later, profile, record, report
+from repro.cli import audit, check_rep, claims, compare, doctor, etl, evaluate, fetch, later, profile, record, report
 
 app = typer.Typer(
     name="repro",
@@ -18,6 +18,7 @@ app = typer.Typer(
 app.command("profile")(profile.profile)
 app.command("fetch")(fetch.fetch)
 app.command("etl")(etl.etl)
+app.command("audit")(audit.audit)
 app.command("check-rep")(check_rep.check_rep)
 app.command("eval")(evaluate.evaluate)
 app.command("compare")(compare.compare)

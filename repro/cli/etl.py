@@ -27,7 +27,10 @@ def etl(
         record, _ = run_etl(owner, data, Results(results), force=force)
         result = record.result
         lines = [f"{record.parameters['data']}: {result['rows']} rows, {result['edition']}"]
-        lines += [f"  {usage:<12} {sum(counts.values()):>6} rows" for usage, counts in result["counts"].items()]
+        labelled = {usage: sum(counts.values()) for usage, counts in result["counts"].items()}
+        lines += [f"  {usage:<12} {count:>6} rows" for usage, count in labelled.items() if count]
+        if result["unlabelled"]:
+            lines.append(f"  {'no label':<12} {result['unlabelled']:>6} rows")
         lines.append(f"  content      {result['content']}")
         return Answer({"records": [record.to_data()]}, "\n".join(lines))
 

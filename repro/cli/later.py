@@ -11,7 +11,6 @@ from repro.cli.answer import Answer, finish
 from repro.errors import NotBuiltYet
 
 VERBS = {
-    "audit": "Check data sets and folders against what is known of their editions.",
     "retrain": "Train a system anew by its published recipe.",
     "predict": "Classify images with a published checkpoint.",
 }

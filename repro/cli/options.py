@@ -15,7 +15,9 @@ System = Annotated[
 Model = Annotated[str | None, typer.Option("--model", "-m", help="Model of the system. All by default.")]
 Data = Annotated[
     str,
-    typer.Option("--data", "-d", help="'embedded' (drawn faces) or the path of a container: fer2013.csv, .gz, .xz."),
+    typer.Option(
+        "--data", "-d", help="'embedded' (drawn faces) or a container: fer2013.csv, .gz, .xz, an archive, a folder."
+    ),
 ]
 Isa = Annotated[
     str | None,

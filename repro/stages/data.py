@@ -10,12 +10,12 @@ import numpy as np
 from repro.errors import BadInput
 from repro.schema import Split
 
-ARRAYS = ("images", "labels", "usages")
+ARRAYS = ("images", "labels", "usages", "labelled")
 
 
 @dataclass(frozen=True)
 class StoredData:
-    """One decoded data set: ``images.npy``, ``labels.npy``, ``usages.npy`` in a folder.
+    """One decoded data set: one ``.npy`` file for each of ``ARRAYS`` in a folder.
 
     Attributes:
         usage_names: what the codes in ``usages`` mean.
@@ -31,9 +31,27 @@ class StoredData:
         """Return all images, uint8 (n, height, width), mapped and not read."""
         return np.load(self.folder / "images.npy", mmap_mode="r", allow_pickle=False)
 
-    def labels(self) -> np.ndarray:
-        """Return all labels, (n,)."""
+    def labels(self, rows: np.ndarray) -> np.ndarray:
+        """Return the labels of these rows, (m,).
+
+        Raises:
+            BadInput: one of them has none.
+        """
+        missing = rows[~self.labelled()[rows]]
+        if missing.size:
+            raise BadInput(
+                f"{self.name}: {missing.size} of {rows.size} rows have no label, the first is row {missing[0] + 1}",
+                next_step="evaluate and train on data with labels: fer2013.csv has those that test.csv lacks",
+            )
+        return self.all_labels()[rows]
+
+    def all_labels(self) -> np.ndarray:
+        """Return all labels, (n,); those of rows that are not labelled mean nothing."""
         return np.load(self.folder / "labels.npy", allow_pickle=False)
+
+    def labelled(self) -> np.ndarray:
+        """Return which rows have a label, bool (n,)."""
+        return np.load(self.folder / "labelled.npy", allow_pickle=False)
 
     def rows(self, split: Split) -> np.ndarray:
         """Return a split's row numbers in file order.

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from repro.digest import file_digest
+from repro.digest import file_digest, folder_digest
 from repro.errors import MissingFile
 from repro.registry import resolve
 from repro.schema import Record, System
@@ -47,13 +47,13 @@ def etl(system: System, data: str, results: Results, *, force: bool = False) -> 
     if not embedded and not path.exists():
         raise MissingFile(
             f"no data at {data}",
-            next_step="give DATA=path/to/fer2013.csv, or leave it out for the drawn faces",
+            next_step="give DATA=path/to/fer2013.csv or another container, or leave it out for the drawn faces",
         )
     reader = system.embedded if embedded else system.dataset
     parameters: dict[str, Any] = {"data": EMBEDDED if embedded else path.name, "reader": reader}
     inputs = {"code": code_digest(None)}
     if not embedded:
-        inputs["data"] = file_digest(path)
+        inputs["data"] = folder_digest(path) if path.is_dir() else file_digest(path)
     place = results.record_path("etl", None, None, address(parameters, inputs))
     stored = results.load_record(place)
     if not force and stored is not None and stored.inputs == inputs:
@@ -68,10 +68,12 @@ def etl(system: System, data: str, results: Results, *, force: bool = False) -> 
         "verdict": "complete",
         "content": content,
         "parts": dataset.content_digests(),
+        "unordered": dataset.unordered_digests(),
         "edition": dataset.edition,
         "rows": len(dataset.labels),
         "usages": list(dataset.usage_names),
         "counts": dataset.counts(),
+        "unlabelled": int((~dataset.labelled).sum()),
     }
     record = Record(
         stage="etl",

@@ -58,7 +58,7 @@ def evaluate(
         raise MissingFile(f"no checkpoint at {checkpoint}", next_step="give --checkpoint a downloaded file")
     call = Call.prepared(model, data=data, isa=isa, device=device, results=results)
     evaluation = _Evaluation(call, checkpoint, call.system.split(split), call.system.protocol(protocol))
-    call.data.rows(evaluation.split)  # an empty split is told before a child is started
+    call.data.labels(call.data.rows(evaluation.split))  # what is empty or lacks labels is told before a child starts
     return call.once("eval", evaluation.parameters, evaluation.inputs, evaluation.measure, shelf=shelf, force=force)
 
 
@@ -99,7 +99,7 @@ class _Evaluation:
             count = len(self.protocol.seeds) or 1
             runs = [np.load(folder / f"scores-{run}.npy", allow_pickle=False) for run in range(count)]
         store, data = self.call.results, self.call.data
-        labels = data.labels()[data.rows(self.split)].astype(np.int64)
+        labels = data.labels(data.rows(self.split)).astype(np.int64)
         counts = self._counts(runs, labels)
         outputs = {"trace": store.save_document(trace), "labels": store.save_array(labels)}
         for run, scores in enumerate(runs):

@@ -144,7 +144,7 @@ def _batch(
     rows = data.rows(system.split(split))[number * size : (number + 1) * size]
     protocol = system.protocol(task["protocol"])
     inputs = next(prepared_batches(system, protocol, data.images(), rows, size))
-    labels = data.labels()[rows].astype(np.int64)
+    labels = data.labels(rows).astype(np.int64)
     return torch.from_numpy(inputs).to(task["device"]), torch.from_numpy(labels).to(task["device"])
 
 

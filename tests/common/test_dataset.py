@@ -105,7 +105,7 @@ def test_arrays_are_read_only():
         ({"images": np.zeros((2, 48, 47), np.uint8)}, "images: expected"),
         ({"labels": np.zeros(3, np.uint8)}, r"labels: expected uint8 \(2,\)"),
         ({"labels": np.array([0, 7], np.uint8)}, "labels, row 2: expected 0..6, found 7"),
-        ({"usages": np.array([3, 0], np.uint8)}, "usages, row 1: expected 0..2, found 3"),
+        ({"usages": np.array([4, 0], np.uint8)}, "usages, row 1: expected 0..3, found 4"),
     ],
 )
 def test_wrong_arrays_are_refused(change, message):

@@ -52,13 +52,15 @@ def test_shape_is_fer2013_s():
     dataset = embedded()
     assert dataset.images.shape == (980, 48, 48)
     counts = dataset.counts()
-    assert [sum(counts[usage].values()) for usage in USAGES] == [700, 140, 140]
-    assert all(counts[usage][name] > 0 for usage in USAGES for name in CLASSES)
+    assert {usage: sum(counts[usage].values()) for usage in USAGES} == dict(
+        zip(USAGES, (700, 140, 140, 0), strict=True)
+    )
+    assert all(counts[usage][name] > 0 for usage in USAGES[:3] for name in CLASSES)
 
 
 def test_a_larger_set_begins_with_a_smaller_one():
     small, large = drawn_faces(counts=(9, 8, 7)), drawn_faces(counts=(30, 9, 7))
-    for usage in USAGES:
+    for usage in USAGES[:3]:
         few, many = small.subset((usage,)), large.subset((usage,))
         assert np.array_equal(few.images, many.images[: len(few)])
         assert np.array_equal(few.labels, many.labels[: len(few)])
