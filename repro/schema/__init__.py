@@ -2,6 +2,7 @@
 
 from repro.schema.base import Document, Frozen, Hex32, PlainData, canonical_json, exact_float, pretty_json, read_json
 from repro.schema.claim import Claim, Defect, DefectMark
+from repro.schema.preparation import FilePreparation, Preparation, TensorPreparation
 from repro.schema.profile import (
     Caps,
     Cpu,
@@ -30,12 +31,14 @@ __all__ = [
     "DefectMark",
     "Device",
     "Document",
+    "FilePreparation",
     "FrameworkState",
     "Frozen",
     "Gpu",
     "Hex32",
     "Model",
     "PlainData",
+    "Preparation",
     "Profile",
     "ProfileClass",
     "Protocol",
@@ -44,6 +47,7 @@ __all__ = [
     "Split",
     "Stack",
     "System",
+    "TensorPreparation",
     "ThreadPool",
     "canonical_json",
     "exact_float",
