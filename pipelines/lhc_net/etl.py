@@ -36,8 +36,8 @@ def training_jpegs(images: np.ndarray) -> Iterator[bytes]:
     Args:
         images: uint8 (k, 48, 48).
     """
-    for image in images:
-        yield rgb_jpeg(resize_bilinear(image[None], SIZE)[0].astype(np.uint8), _QUALITY)
+    for resized in resize_bilinear(images, SIZE):
+        yield rgb_jpeg(resized.astype(np.uint8), _QUALITY)
 
 
 def evaluation_inputs(images: np.ndarray) -> np.ndarray:

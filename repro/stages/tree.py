@@ -25,7 +25,7 @@ from repro.errors import PrerequisiteError
 
 Encode = Callable[[np.ndarray], Iterator[bytes]]
 
-_CHUNK = 32  # images: enough work that handing it over costs nothing, little enough to lose when killed
+_CHUNK = 16  # images: enough work that handing it over costs nothing, little enough to lose when killed
 
 
 def write_tree(
@@ -94,7 +94,7 @@ def _journal_path(tree: Path) -> Path:
 
 @contextmanager
 def _locked(journal: Path) -> Iterator[TextIO]:
-    with journal.open("a+", encoding="utf-8", newline="\n") as lines:
+    with journal.open("a+", encoding="utf-8", errors="replace", newline="\n") as lines:
         try:
             fcntl.flock(lines, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
