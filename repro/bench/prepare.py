@@ -17,7 +17,6 @@ from repro.paths import project_root
 from repro.registry import preparations, resolve
 from repro.schema import FilePreparation
 from repro.stages.stacks import find_stack
-from repro.stages.tree import write_tree
 
 AT_MOST = 1 / 5
 """At least five times faster than the straight way."""
@@ -39,7 +38,7 @@ def benchmarks(folder: Path) -> Iterator[Benchmark]:
             except MissingStack as error:
                 raise ModuleNotFoundError(str(error), name=one.straight_stack) from error
             with (
-                _Side(Path(sys.executable), f"{__name__}:write_{one.name}", arrays, folder / "ours") as ours,
+                _Side(Path(sys.executable), one.name, arrays, folder / "ours") as ours,
                 _Side(python, one.straight, arrays, folder / "straight") as straight,
             ):
                 peaks = [side.run() for side in (ours, straight)]
@@ -51,19 +50,6 @@ def benchmarks(folder: Path) -> Iterator[Benchmark]:
                     baseline_name="the straight way",
                     at_most=AT_MOST,
                 )
-
-
-def __getattr__(name: str) -> object:
-    """Return ``write_<preparation>``: it writes the files of a preparation from images, labels and a folder."""
-    found = preparations().get(name.removeprefix("write_"))
-    if not isinstance(found, FilePreparation):
-        raise AttributeError(name)
-
-    def write(images: np.ndarray, labels: np.ndarray, folder: Path) -> None:
-        plan = resolve(found.plan)(labels, {"Training": np.arange(len(labels))})
-        write_tree(folder, plan, images, resolve(found.encode), "", lambda done, total: None)
-
-    return write
 
 
 def _arrays(one: FilePreparation, folder: Path) -> tuple[Path, str]:
