@@ -20,6 +20,8 @@ _CALLS = {
     "check_rep": "repro.stages.check_rep:check_rep",
     "compare_traces": "repro.compare.divergence:compare_traces",
     "etl": "repro.stages.etl:etl",
+    "materialise": "repro.stages.materialise:materialise",
+    "preparations": "repro.registry:preparations",
     "evaluate": "repro.stages.evaluate:evaluate",
     "fetch": "repro.stages.fetch:fetch",
     "build_report": "repro.report.build:build_report",

@@ -1,6 +1,7 @@
 """Finds systems: every ``pipelines/*/system.py``, and the entry points ``repro.systems`` of other packages.
 
-A module that declares one has it as ``SYSTEM``. It imports no framework, so listing is cheap.
+A module that declares one has it as ``SYSTEM``. It imports no framework, so listing is cheap. Preparations are
+found likewise: ``PREPARATIONS`` in every ``pipelines/*/preparations.py`` and the entry points ``repro.preparations``.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from typing import Any
 from repro.determinism.guard import allow_only
 from repro.errors import BadInput, UnknownName
 from repro.paths import project_root
-from repro.schema import Model, System
+from repro.schema import Model, Preparation, System
 
 ENTRY_POINT_GROUP = "repro.systems"
+PREPARATIONS_GROUP = "repro.preparations"
 
 
 @cache
@@ -26,10 +28,8 @@ def systems() -> dict[str, System]:
     Raises:
         BadInput: two declare one name, or a declaration holds no ``SYSTEM``.
     """
-    modules = [f"pipelines.{path.parent.name}.system" for path in (project_root() / "pipelines").glob("*/system.py")]
-    modules += [entry.value for entry in entry_points(group=ENTRY_POINT_GROUP)]
     found: dict[str, System] = {}
-    for name in sorted(set(modules)):
+    for name in _modules("system", ENTRY_POINT_GROUP):
         declared = getattr(importlib.import_module(name), "SYSTEM", None)
         if not isinstance(declared, System):
             raise BadInput(f"{name}: expected SYSTEM to be a repro.schema.System, found {declared!r}")
@@ -37,6 +37,48 @@ def systems() -> dict[str, System]:
             raise BadInput(f"{name}: a system called {declared.name!r} exists already")
         found[declared.name] = declared
     return dict(sorted(found.items()))
+
+
+@cache
+def preparations() -> dict[str, Preparation]:
+    """Return every preparation by name, sorted.
+
+    Raises:
+        BadInput: two declare one name, or a declaration holds no ``PREPARATIONS``.
+    """
+    found: dict[str, Preparation] = {}
+    for module in _modules("preparations", PREPARATIONS_GROUP):
+        declared = getattr(importlib.import_module(module), "PREPARATIONS", None)
+        if not isinstance(declared, tuple) or not all(isinstance(one, Preparation) for one in declared):
+            raise BadInput(f"{module}: expected PREPARATIONS to be a tuple of preparations, found {declared!r}")
+        for one in declared:
+            if one.name in found:
+                raise BadInput(f"{module}: a preparation called {one.name!r} exists already")
+            found[one.name] = one
+    return dict(sorted(found.items()))
+
+
+def chosen_preparations(names: list[str]) -> list[Preparation]:
+    """Return the preparations of these names; a system's name stands for all that it has.
+
+    Raises:
+        UnknownName: there is none of a name.
+    """
+    known = preparations()
+    chosen = []
+    for name in names:
+        matching = [one for one in known.values() if name in (one.name, one.owner)]
+        if not matching:
+            raise UnknownName("preparation", name, {*known, *(one.owner for one in known.values())})
+        chosen += [one for one in matching if one not in chosen]
+    return chosen
+
+
+def _modules(stem: str, group: str) -> list[str]:
+    folders = [path.parent.name for path in (project_root() / "pipelines").glob(f"*/{stem}.py")]
+    return sorted(
+        {*(f"pipelines.{name}.{stem}" for name in folders), *(one.value for one in entry_points(group=group))}
+    )
 
 
 def system(name: str) -> System:

@@ -1,4 +1,4 @@
-"""The JPEG step of Deep-Emotion's published preparation (defect D-JPEG), and the codec that did it."""
+"""JPEG files as the published scripts write them with Pillow, and the codec that did it."""
 
 from __future__ import annotations
 
@@ -24,15 +24,29 @@ def jpeg_round_trip(images: np.ndarray, quality: int = 75) -> np.ndarray:
     """
     decoded = np.empty_like(images)
     for index, image in enumerate(images):
-        file = io.BytesIO()
-        Image.fromarray(image).save(file, "JPEG", quality=quality)
-        with Image.open(file) as again:
+        with Image.open(io.BytesIO(grey_jpeg(image, quality))) as again:
             decoded[index] = np.asarray(again)
     return decoded
 
 
+def grey_jpeg(image: np.ndarray, quality: int = 75) -> bytes:
+    """Return the bytes of a grey ("L") JPEG file; image uint8 (height, width), quality as :func:`jpeg_round_trip`."""
+    return _saved(Image.fromarray(image), quality=quality)
+
+
+def rgb_jpeg(image: np.ndarray, quality: int) -> bytes:
+    """Return the bytes of an RGB JPEG file whose three channels are the image; no chroma subsampling (4:4:4)."""
+    return _saved(Image.fromarray(image).convert("RGB"), quality=quality, subsampling=0)
+
+
+def _saved(image: Image.Image, **settings: int) -> bytes:
+    file = io.BytesIO()
+    image.save(file, "JPEG", **settings)
+    return file.getvalue()
+
+
 def jpeg_versions() -> dict[str, str]:
-    """Return the versions of Pillow and of its JPEG codec, which decide the bits of :func:`jpeg_round_trip`."""
+    """Return the versions of Pillow and of its JPEG codec, which decide the files' bytes."""
     if features.check_feature("libjpeg_turbo"):
         codec, version = "libjpeg-turbo", features.version_feature("libjpeg_turbo")
     else:

@@ -3,6 +3,7 @@
 from repro.schema.artifact import Artifact, ArtifactFile
 from repro.schema.base import Document, Frozen, Hex32, PlainData, canonical_json, exact_float, pretty_json, read_json
 from repro.schema.claim import Claim, Defect, DefectMark
+from repro.schema.preparation import FilePreparation, Preparation, TensorPreparation
 from repro.schema.profile import (
     Caps,
     Cpu,
@@ -33,12 +34,14 @@ __all__ = [
     "DefectMark",
     "Device",
     "Document",
+    "FilePreparation",
     "FrameworkState",
     "Frozen",
     "Gpu",
     "Hex32",
     "Model",
     "PlainData",
+    "Preparation",
     "Profile",
     "ProfileClass",
     "Protocol",
@@ -47,6 +50,7 @@ __all__ = [
     "Split",
     "Stack",
     "System",
+    "TensorPreparation",
     "ThreadPool",
     "canonical_json",
     "exact_float",

@@ -12,7 +12,7 @@ import numpy as np
 from repro.digest import file_digest, folder_digest
 from repro.errors import MissingFile
 from repro.registry import resolve
-from repro.schema import Record, System
+from repro.schema import Preparation, Record, System
 from repro.stages.code import code_digest
 from repro.stages.data import ARRAYS, StoredData
 from repro.stages.progress import Progress
@@ -26,11 +26,11 @@ EMBEDDED = "embedded"
 _FOLDER_DIGITS = 16
 
 
-def etl(system: System, data: str, results: Results, *, force: bool = False) -> tuple[Record, StoredData]:
+def etl(system: System | Preparation, data: str, results: Results, *, force: bool = False) -> tuple[Record, StoredData]:
     """Decode a data set into the results folder, or answer from the record of an earlier run.
 
     Args:
-        system: whose reader is used.
+        system: whose reader is used; a preparation has one, too.
         data: ``embedded``, or the path of a container.
         results: where to write.
         force: decode even where the record answers.

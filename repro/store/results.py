@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 from blake3 import blake3
 
-from repro.digest import file_digest
+from repro.digest import file_digest, parse_manifest, write_manifest
 from repro.errors import Contradiction, MissingFile, ReproError
 from repro.schema import Document, Record, canonical_json
 from repro.store.atomic import write_atomic
@@ -76,6 +76,14 @@ class Results:
             MissingFile, Contradiction: it is not there, or not what its name says.
         """
         return kind.read(self._verified(digest, "json"))
+
+    def save_manifest(self, digests: Mapping[str, str]) -> str:
+        """Store a named set's manifest and return its digest, which is that of the set."""
+        return self._save(write_manifest(digests), "txt")
+
+    def load_manifest(self, digest: str) -> dict[str, str]:
+        """Return a stored manifest, verified; raises as :meth:`load_document`."""
+        return parse_manifest(self._verified(digest, "txt").read_bytes())
 
     def save_array(self, array: np.ndarray) -> str:
         """Store an array as ``.npy`` by content and return the file's digest."""

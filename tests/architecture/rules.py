@@ -232,10 +232,10 @@ def systems_are_independent(tree: Tree) -> Iterator[str]:
 
 
 def systems_declare_themselves(tree: Tree) -> Iterator[str]:
-    """Every folder of ``pipelines`` with code is a system with a ``system.py``, or shared."""
+    """Every folder of ``pipelines`` with code declares a system or preparations, or is shared."""
     for system in sorted(tree.systems):
-        if f"pipelines.{system}.system" not in tree.modules:
-            yield f"pipelines/{system}: a system without system.py"
+        if not {f"pipelines.{system}.system", f"pipelines.{system}.preparations"} & tree.modules.keys():
+            yield f"pipelines/{system}: neither system.py nor preparations.py"
 
 
 def files_are_short(tree: Tree) -> Iterator[str]:

@@ -191,7 +191,7 @@ BROKEN: dict[str, Broken] = {
     "a system without a declaration": (
         rules.systems_declare_themselves,
         {"pipelines/another/model_torch.py": ""},
-        ["pipelines/another: a system without system.py"],
+        ["pipelines/another: neither system.py nor preparations.py"],
     ),
     "long files": (
         rules.files_are_short,
