@@ -2,7 +2,6 @@
 #   SYSTEMS="a b"  MODELS="m"  DATA=path|embedded  PROTOCOL=probe|paper  ISA=baseline|avx2|avx512
 #   DEVICE=cpu|cuda  RESULTS=folder  SYSTEM=name  CHECKPOINT=file
 PYTHON ?= python3.11
-DATA ?= embedded
 RESULTS ?= results
 DEVICE ?= cpu
 BIN := .venv/bin
@@ -21,7 +20,7 @@ setup: $(STACKS) ## both environments, from the locks; quick when nothing change
 check-rep: $(STACKS) ## does this machine compute the bits that others recorded? DATA= SYSTEMS= ISA= PROTOCOL=
 	@$(RUN) check-rep $(OPTIONS)
 
-eval-downloaded: $(STACKS) ## evaluate the published checkpoints against the claims (CHECKPOINT= for a file at hand)
+eval-downloaded: $(STACKS) ## fetch the published checkpoints and evaluate them (CHECKPOINT= for a file at hand)
 	@$(RUN) eval-downloaded $(OPTIONS)
 
 retrain: $(STACKS) ## train anew, SYSTEM=deep-emotion (comes in a later version)

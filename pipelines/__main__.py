@@ -29,13 +29,16 @@ from repro.errors import (
     UsageError,
 )
 from repro.hardware.caps import parse_caps
-from repro.paths import project_root
-from repro.registry import chosen_models
+from repro.paths import expected_folder, project_root
+from repro.registry import chosen_models, systems
 from repro.report.text import verdict_table
-from repro.schema import Record, read_json
+from repro.schema import Artifact, Model, Record, System, read_json
+from repro.stages.fetch import declared
 from repro.stages.stacks import find_stack
+from repro.store.claims import load_claims
 
 _STANDARD_ERROR = 2
+_PUBLISHED_DATA = "fer2013-fer2013"  # what eval-downloaded fetches where no DATA= is given
 _TARGETS = ("check-rep", "eval-downloaded", "retrain", "report")
 _KEYS = ("systems", "system", "models", "data", "protocol", "isa", "device", "results", "checkpoint")
 _WORST_FIRST = (EXIT_INTERNAL, EXIT_USAGE, EXIT_CONTRADICTION, EXIT_PREREQUISITE)
@@ -70,11 +73,6 @@ def _parsed(arguments: list[str]) -> tuple[str, dict[str, str]]:
 def _run(target: str, options: dict[str, str]) -> int:
     if target == "retrain":
         raise NotBuiltYet("`make retrain` is not built yet", next_step="use make check-rep, which is")
-    if target == "eval-downloaded" and not options["checkpoint"]:
-        raise NotBuiltYet(
-            "fetching the published checkpoints is not built yet",
-            next_step="evaluate a file at hand: make eval-downloaded SYSTEMS=name CHECKPOINT=path DATA=path",
-        )
     results = Path(options["results"] or "results")
     config = _configuration(target, options, results)
     receipts = results / "pipeline"
@@ -94,27 +92,75 @@ def _run(target: str, options: dict[str, str]) -> int:
 
 
 def _configuration(target: str, options: dict[str, str], results: Path) -> dict[str, Any]:
-    names = options["systems"].split() or None
-    wanted = options["models"].split()
-    chosen = [(system, model) for system, model in chosen_models(names, None) if not wanted or model.name in wanted]
-    for name in wanted:
-        if name not in {model.name for _, model in chosen}:
-            raise UnknownName("model", name, {model.name for _, model in chosen_models(names, None)})
+    names = options["systems"].split()
+    downloads = [one for one in declared() if one.kind == "checkpoint"] if target == "eval-downloaded" else []
+    chosen = _chosen_models(names, options["models"].split(), {one.system for one in downloads})
     parse_caps(options["isa"] or None, None)  # a wrong cap is told before anything is started
     limits = ["--device", options["device"] or "cpu"]
     if options["isa"]:
         limits += ["--isa", options["isa"]]
-    return {
+    stacks = {f"{system.name}/{model.name}": str(find_stack(model.stack).python) for system, model in chosen}
+    config: dict[str, Any] = {
         "target": target,
-        "models": [f"{system.name}/{model.name}" for system, model in chosen],
-        "stacks": {f"{system.name}/{model.name}": str(find_stack(model.stack).python) for system, model in chosen},
+        "models": list(stacks),
+        "stacks": stacks,
         "python": sys.executable,
         "data": options["data"] or "embedded",
         "protocol": options["protocol"] or "probe",
         "limits": shlex.join(limits),
-        "checkpoint": options["checkpoint"],
         "results": str(results),
+        "fetch": "",
+        "checkpoints": {},
+        "evaluations": [],
     }
+    if target != "eval-downloaded":
+        return config
+    if options["checkpoint"]:
+        if len(chosen) != 1:
+            raise UsageError("CHECKPOINT= is of one model", next_step="name it with SYSTEMS= and MODELS=")
+        return config | {
+            "checkpoints": {"given": options["checkpoint"]},
+            "evaluations": [f"{config['models'][0]}/given"],
+        }
+    wanted = [one for one in downloads if not names or one.system in names]
+    return config | {
+        "data": options["data"] or f"artifact:{_PUBLISHED_DATA}",
+        "fetch": shlex.join([*(one.id for one in wanted), *([] if options["data"] else [_PUBLISHED_DATA])]),
+        "checkpoints": {one.id: f"artifact:{one.id}" for one in wanted},
+        "evaluations": [
+            f"{system.name}/{model.name}/{one.id}"
+            for system, model in chosen
+            for one in _of_model(system, model, wanted)
+        ],
+    }
+
+
+def _chosen_models(names: list[str], wanted: list[str], owners: set[str]) -> list[tuple[System, Model]]:
+    """Return the models to run.
+
+    Args:
+        names: systems, all by default.
+        wanted: models of theirs, all by default.
+        owners: systems that may be named although only their artifacts are known.
+    """
+    for name in names:
+        if name not in systems() and name not in owners:
+            raise UnknownName("system", name, {*systems(), *owners})
+    here = [name for name in names if name in systems()]
+    chosen = chosen_models(here, None) if here or not names else []
+    for name in wanted:
+        if name not in {model.name for _, model in chosen}:
+            raise UnknownName("model", name, {model.name for _, model in chosen})
+    return [(system, model) for system, model in chosen if not wanted or model.name in wanted]
+
+
+def _of_model(system: System, model: Model, checkpoints: list[Artifact]) -> list[Artifact]:
+    """Return the checkpoints of a model: those of its published numbers, or all of a system that has one model."""
+    own = [one for one in checkpoints if one.system == system.name]
+    if len(system.models) == 1:
+        return own
+    claimed = {claim.artifact for claim in load_claims(expected_folder()) if claim.model_name == model.name}
+    return [one for one in own if one.id in claimed]
 
 
 def _snakemake(config: dict[str, Any]) -> int:
@@ -131,7 +177,7 @@ def _snakemake(config: dict[str, Any]) -> int:
 def _told(receipts: list[dict[str, Any]]) -> str:
     documents = [record for receipt in receipts for record in receipt.get("records", [])]
     records = [Record.from_data(document, "a receipt") for document in documents]
-    measured = [record for record in records if record.stage != "etl"]
+    measured = [record for record in records if record.stage in ("check-rep", "eval")]
     return verdict_table(measured) if measured else ""
 
 

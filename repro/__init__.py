@@ -23,7 +23,7 @@ _CALLS = {
     "materialise": "repro.stages.materialise:materialise",
     "preparations": "repro.registry:preparations",
     "evaluate": "repro.stages.evaluate:evaluate",
-    "fetch": "repro.stages.fetch:fetch",
+    "fetch_artifacts": "repro.stages.fetch:fetch",
     "build_report": "repro.report.build:build_report",
     "systems": "repro.registry:systems",
 }

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pipelines.common.dataset import CLASSES, IMAGE_SHAPE, USAGES
+from pipelines.common.dataset import CLASSES, IMAGE_SHAPE, USAGE_COLUMN
 from repro.errors import MissingStack
 
 FILE_NAME = "fer2013.csv"
@@ -16,7 +16,7 @@ MD5 = "f8428a1edbd21e88f42c73edd2a14f95"
 """Of the file that Kaggle gave out, as torchvision's ``datasets.FER2013`` has it."""
 
 _COMPETITION = "https://www.kaggle.com/c/challenges-in-representation-learning-facial-expression-recognition-challenge"
-_SPLITS = dict(zip(USAGES, ("cr:TrainingSplit", "cr:ValidationSplit", "cr:TestSplit"), strict=True))
+_SPLITS = dict(zip(USAGE_COLUMN, ("cr:TrainingSplit", "cr:ValidationSplit", "cr:TestSplit"), strict=True))
 _HEIGHT, _WIDTH = IMAGE_SHAPE
 
 

@@ -12,7 +12,10 @@ from blake3 import blake3
 from repro.digest import set_digest, tensor_digest
 from repro.errors import BadInput, UnknownName, UsageError
 
-USAGES = ("Training", "PublicTest", "PrivateTest", "Test")
+USAGE_COLUMN = ("Training", "PublicTest", "PrivateTest")
+"""What a row's Usage may be in the published tables."""
+
+USAGES = (*USAGE_COLUMN, "Test")
 """``Test`` is PublicTest and PrivateTest where a container does not tell the two apart."""
 CLASSES = ("Angry", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
 IMAGE_SHAPE = (48, 48)

@@ -14,13 +14,13 @@ from typing import NamedTuple
 import numpy as np
 
 from pipelines.common.compressed import Progress, read_pieces
-from pipelines.common.dataset import CLASSES, IMAGE_SHAPE, USAGES, Dataset
+from pipelines.common.dataset import CLASSES, IMAGE_SHAPE, USAGE_COLUMN, USAGES, Dataset
 from pipelines.common.editions import UNKNOWN_EDITION, with_edition
 from pipelines.common.pixels import PixelError, parse_pixels
 from repro.errors import BadInput
 
 _LABELS = {str(code).encode(): code for code in range(len(CLASSES))}
-_USAGES = {usage.encode(): USAGES.index(usage) for usage in ("Training", "PublicTest", "PrivateTest")}
+_USAGES = {usage.encode(): USAGES.index(usage) for usage in USAGE_COLUMN}
 _COLUMNS = ("emotion", "pixels", "Usage")
 _NUM_PIXELS = IMAGE_SHAPE[0] * IMAGE_SHAPE[1]
 _LONGEST_LINE = 1 << 16  # seven times a row of FER2013: what is longer is no such table

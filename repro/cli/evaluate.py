@@ -14,7 +14,7 @@ from repro.cli.answer import Answer, finish
 def evaluate(
     system: Annotated[str, typer.Option("--system", "-s", help="System to evaluate.")],
     checkpoint: Annotated[
-        Path, typer.Option("--checkpoint", "-c", help="Checkpoint in the system's published format.")
+        str, typer.Option("--checkpoint", "-c", help="Checkpoint in the published format: a path, or artifact:ID.")
     ],
     model: options.Model = None,
     data: options.Data = "embedded",
@@ -39,6 +39,7 @@ def evaluate(
         from repro.registry import chosen_models
         from repro.report.outcome import exit_code
         from repro.report.text import verdict_table
+        from repro.stages.artifact import local_path
         from repro.stages.blocked import recorded_if_blocked
         from repro.stages.evaluate import evaluate as run_evaluation
         from repro.stages.judge import Shelf
@@ -52,7 +53,7 @@ def evaluate(
             "data": Path(data).name,
             "split": owner.split(split).name,
             "protocol": owner.protocol(protocol).name,
-            "checkpoint": checkpoint.name,
+            "checkpoint": Path(checkpoint).name,
             "isa": isa,
             "device": device,
         }
@@ -61,11 +62,11 @@ def evaluate(
             owner.name,
             one.name,
             asked,
-            [Path(data), checkpoint],
+            [Path(data), Path(checkpoint)],
             results,
             lambda: run_evaluation(
                 f"{owner.name}/{one.name}",
-                checkpoint=checkpoint,
+                checkpoint=local_path(checkpoint),
                 data=data,
                 split=split,
                 protocol=protocol,

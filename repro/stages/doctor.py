@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 
 from repro.errors import ReproError
+from repro.fetch import Cache
 from repro.hardware.match import load_classes
-from repro.paths import project_root
+from repro.paths import cache_folder, project_root
 from repro.registry import systems
+from repro.stages.fetch import declared
 from repro.stages.judge import Shelf
 from repro.stages.stacks import find_stack, installed_packages, stack_names
 from repro.store.claims import load_claims, load_defects
@@ -18,13 +21,30 @@ from repro.store.expectations import load_expectations
 _PIN = re.compile(r"([A-Za-z0-9._-]+)==(\S+)")
 
 
+class State(StrEnum):
+    """How a thing was found."""
+
+    OK = "ok"
+    MISSING = "missing"
+    """It can be had or is not needed by all; what it blocks is told."""
+    FAULT = "fault"
+    """It is there and wrong, or nothing works without it."""
+
+
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """One thing that was looked at.
+
+    Attributes:
+        blocks: ids of the published numbers that cannot be measured without it.
+        next_step: what gets or mends it.
+    """
 
     subject: str
-    sound: bool
+    state: State
     told: str
+    blocks: tuple[str, ...] = ()
+    next_step: str | None = None
 
 
 def examine(shelf: Shelf) -> list[Finding]:
@@ -35,14 +55,33 @@ def examine(shelf: Shelf) -> list[Finding]:
     findings.append(_looked("defects", lambda: f"{len(load_defects(shelf.expected))} known"))
     findings.append(_looked("profile classes", lambda: f"{len(load_classes(shelf.profiles))} stored"))
     findings.append(_looked("expectations", lambda: _expectations(shelf)))
+    return findings + _artifacts(shelf)
+
+
+def _artifacts(shelf: Shelf) -> list[Finding]:
+    """Return one finding an artifact: whether it is in the cache, and what cannot be measured while it is not."""
+    findings = []
+    cache = Cache(cache_folder(None))
+    claims = load_claims(shelf.expected)
+    for artifact in declared(shelf.expected):
+        blocks = tuple(claim.id for claim in claims if claim.artifact == artifact.id)
+        lacking = [file.name for file in artifact.files if not cache.path(artifact.id, file.name).is_file()]
+        subject = f"{artifact.kind} {artifact.id}"
+        if not lacking:
+            findings.append(Finding(subject, State.OK, "in the cache; every read verifies it"))
+        elif artifact.is_published:
+            told = f"{len(lacking)} of {len(artifact.files)} files are not in the cache"
+            findings.append(Finding(subject, State.MISSING, told, blocks, f"repro fetch {artifact.id}"))
+        else:
+            findings.append(Finding(subject, State.MISSING, "published nowhere that the sources name", blocks))
     return findings
 
 
 def _looked(subject: str, look: Callable[[], str]) -> Finding:
     try:
-        return Finding(subject, True, look())
+        return Finding(subject, State.OK, look())
     except ReproError as error:
-        return Finding(subject, False, str(error))
+        return Finding(subject, State.FAULT, error.message, next_step=error.next_step)
 
 
 def _stack(name: str) -> str:

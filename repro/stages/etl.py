@@ -13,6 +13,7 @@ from repro.digest import file_digest, folder_digest
 from repro.errors import MissingFile
 from repro.registry import resolve
 from repro.schema import Preparation, Record, System
+from repro.stages.artifact import local_path
 from repro.stages.code import code_digest
 from repro.stages.data import ARRAYS, StoredData
 from repro.stages.progress import Progress
@@ -43,7 +44,7 @@ def etl(system: System | Preparation, data: str, results: Results, *, force: boo
     """
     started = time.monotonic()
     embedded = data == EMBEDDED
-    path = Path(data)
+    path = local_path(data)
     if not embedded and not path.exists():
         raise MissingFile(
             f"no data at {data}",

@@ -79,6 +79,28 @@ def _model(claim: Claim) -> str:
     return f"{claim.system}/{claim.model_name}"
 
 
+def cached_path(name: str, *, cache: Path | None = None, expected: Path | None = None) -> Path:
+    """Return where a fetched artifact's first file lies, verified.
+
+    Raises:
+        UnknownName: there is no such artifact.
+        MissingFile: it is not in the cache, or not sound there.
+    """
+    known = {artifact.id: artifact for artifact in declared(expected)}
+    if name not in known:
+        raise UnknownName("artifact", name, known)
+    store, file = Cache(cache_folder(cache)), known[name].files[0]
+    path = store.path(name, file.name)
+    with store.locked(path, threading.Event()):
+        receipt, wrong = store.read(path, file)
+    if receipt is None:
+        raise MissingFile(
+            f"{name} ({file.name}) is not in the cache" + (f": {wrong}" if wrong else ""),
+            next_step=f"repro fetch {name}",
+        )
+    return path
+
+
 def fetch(
     artifacts: Sequence[Artifact],
     *,

@@ -86,7 +86,10 @@ def materialise(preparation: Preparation, data: str, results: Results, *, force:
 
 
 def _write_files(preparation: FilePreparation, data: StoredData, tree: Path, source: str) -> dict[str, str]:
-    plan = resolve(preparation.plan)(data.labels(), data.rows_by_usage())
+    rows = data.rows_by_usage()
+    if data.usage_names[0] in rows:
+        data.labels(rows[data.usage_names[0]])  # files of what is trained on are filed by label: each must have one
+    plan = resolve(preparation.plan)(data.all_labels(), rows)
     if not plan:
         raise BadInput(f"{data.name} has no row for {preparation.name} ({preparation.title})")
     with Progress(preparation.name, "files") as progress:

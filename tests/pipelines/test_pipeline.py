@@ -17,11 +17,11 @@ from tests.command import Ended, Place
 from tests.conftest import ROOT
 
 
-def _pipeline(place: Place, *arguments: str) -> Ended:
+def _pipeline(place: Place, *arguments: str, **variables: str) -> Ended:
     ended = subprocess.run(
         [sys.executable, "-m", "pipelines", *arguments, f"results={place.results}"],
         cwd=place.folder,
-        env=place.environment(),
+        env=place.environment(**variables),
         capture_output=True,
         text=True,
         check=False,
@@ -89,6 +89,22 @@ def test_a_checkpoint_at_hand_is_evaluated_by_both_protocols(tmp_path: Path) -> 
     assert protocols == {"as-published", "corrected"}
 
 
+def test_with_nothing_to_be_had_every_download_is_blocked_and_reported(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    offline = {
+        "https_proxy": "http://127.0.0.1:9",
+        "http_proxy": "http://127.0.0.1:9",
+        "REPRO_CACHE": str(tmp_path / "c"),
+    }
+    ended = _pipeline(place, "eval-downloaded", "systems=deep-emotion", **offline)
+    assert ended.code == 3
+    verdicts = {data["result"]["verdict"] for data in place.records().values()}
+    assert verdicts == {"blocked"}
+    assert {data["stage"] for data in place.records().values()} == {"fetch", "eval"}
+    report = (place.results / "report" / "report.md").read_text()
+    assert "repro fetch deep-emotion-third-party-a" in report
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -98,7 +114,7 @@ def test_a_checkpoint_at_hand_is_evaluated_by_both_protocols(tmp_path: Path) -> 
         (("check-rep", "models=resnet"), 2, "unknown model 'resnet'"),
         (("check-rep", "isa=avx1024"), 2, "avx1024"),
         (("retrain", "system=deep-emotion"), 3, "not built yet"),
-        (("eval-downloaded",), 3, "not built yet"),
+        (("eval-downloaded", "systems=rnm"), 2, "Did you mean rmn?"),
     ],
 )
 def test_wrong_calls_start_nothing(tmp_path: Path, arguments: tuple[str, ...], code: int, words: str) -> None:

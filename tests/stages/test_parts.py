@@ -17,7 +17,7 @@ from repro.schema import BitVerdict, Caps, Stack, System
 from repro.stages import stacks
 from repro.stages.child import ChildFailed, run_child
 from repro.stages.data import StoredData
-from repro.stages.doctor import examine
+from repro.stages.doctor import State, examine
 from repro.stages.judge import Judgement, Shelf, judge
 from repro.stages.stacks import StackEnvironment, find_stack
 from repro.store.expectations import Expectation, Expectations, save_expectations
@@ -104,7 +104,7 @@ def test_the_doctor_tells_a_lock_that_is_not_met(shelf: Shelf, monkeypatch: pyte
         (shelf.expected / source.parent.name).mkdir(exist_ok=True)
         shutil.copy(source, shelf.expected / source.parent.name)
     findings = {one.subject: one for one in examine(shelf)}
-    assert findings["stack torch"].sound, findings["stack torch"].told
+    assert findings["stack torch"].state is State.OK, findings["stack torch"].told
     assert findings["claims"].told == "89 published numbers"
     monkeypatch.setattr(stacks, "_packages", lambda site: {"torch": "1.0", "numpy": "2.4"})
     find_stack.cache_clear()
@@ -112,10 +112,20 @@ def test_the_doctor_tells_a_lock_that_is_not_met(shelf: Shelf, monkeypatch: pyte
         told = {one.subject: one for one in examine(shelf)}["stack torch"]
     finally:
         find_stack.cache_clear()
-    assert not told.sound
+    assert told.state is State.FAULT
     assert "differ from the lock" in told.told
     (shelf.profiles / "broken.toml").write_text("name = 3")
-    assert not {one.subject: one for one in examine(shelf)}["profile classes"].sound
+    assert {one.subject: one for one in examine(shelf)}["profile classes"].state is State.FAULT
+
+
+def test_the_doctor_says_what_a_missing_download_blocks(
+    tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REPRO_CACHE", str(tmp_path))
+    findings = {one.subject: one for one in examine(Shelf.of(root / "expected_results", root / "hardware_profiles"))}
+    found = findings["checkpoint lhc-net-checkpoint-lhcnet"]
+    assert (found.state, found.next_step) == (State.MISSING, "repro fetch lhc-net-checkpoint-lhcnet")
+    assert found.blocks == ("lhc-net-fer2013-lhc-net",)
 
 
 def test_rows_of_splits(tmp_path: Path) -> None:

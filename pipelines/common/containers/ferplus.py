@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.common.compressed import read_pieces
-from pipelines.common.dataset import CLASSES, Dataset
+from pipelines.common.dataset import CLASSES, USAGE_COLUMN, Dataset
 from pipelines.common.fer2013 import header_names, read_lines, split_fields
 from repro.errors import BadInput
 
 VOTES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
 """What an annotator could choose; ``NF`` is no face."""
 
-_USAGES = ("Training", "PublicTest", "PrivateTest")
 _CLASS_COLUMNS = [
     VOTES.index(name) for name in ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 ]
@@ -40,7 +39,7 @@ def read_ferplus(path: Path, dataset: Dataset) -> np.ndarray:
     found = np.zeros((len(dataset), len(VOTES)), np.uint8)
     if len(dataset.rows(("Test",))):
         raise BadInput(f"{path}: the data set does not tell PublicTest from PrivateTest, and the votes do")
-    for usage in _USAGES:
+    for usage in USAGE_COLUMN:
         rows = dataset.rows((usage,))
         if len(rows) == 0:
             continue
@@ -61,7 +60,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
                 f"{path}: expected FER+'s columns {', '.join(columns)}; {name} is there {names.count(name)} times"
             )
     places = [names.index(name) for name in VOTES]
-    votes: dict[str, list[list[int]]] = {usage: [] for usage in _USAGES}
+    votes: dict[str, list[list[int]]] = {usage: [] for usage in USAGE_COLUMN}
     for row, (number, line) in enumerate(lines, start=1):
         where = f"{path}: row {row} (line {number})"
         fields = [field.strip() for field in split_fields(where, line)]
@@ -69,7 +68,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             raise BadInput(f"{where}: expected {len(names)} fields, found {len(fields)}")
         usage = fields[names.index("Usage")].decode("latin-1")
         if usage not in votes:
-            raise BadInput(f"{where}: Usage: expected one of {', '.join(_USAGES)}; found {usage[:20]!a}")
+            raise BadInput(f"{where}: Usage: expected one of {', '.join(USAGE_COLUMN)}; found {usage[:20]!a}")
         votes[usage].append([_votes(where, name, fields[place]) for name, place in zip(VOTES, places, strict=True)])
     return {usage: np.array(rows, np.uint8).reshape(-1, len(VOTES)) for usage, rows in votes.items()}
 
