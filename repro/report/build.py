@@ -6,9 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from repro.report.claims import claim_rows
-from repro.report.model import BitsRow, BlockedRow, ClaimRow, DataRow, Evidence, Measurement, Report
+from repro.report.model import (
+    AuditRow,
+    BitsRow,
+    BlockedRow,
+    ClaimRow,
+    DataRow,
+    Evidence,
+    Measurement,
+    Overlap,
+    Report,
+)
 from repro.report.outcome import answer, headline
 from repro.report.reading import (
+    AuditResult,
     Blocked,
     EtlResult,
     EvaluationParameters,
@@ -49,6 +60,7 @@ def build_report(
         headline=headline(bits, measurements, rows, blocked),
         machines=machines,
         data=data,
+        audits=_audits(readings),
         bits=bits,
         blocked=blocked,
         measurements=measurements,
@@ -133,6 +145,30 @@ def _data(readings: Iterable[Reading]) -> tuple[DataRow, ...]:
             told = one.as_result(EtlResult)
             rows.add((one.parameters.data or "", told.edition, told.rows, told.content))
     return tuple(DataRow(name=n, edition=e, rows=r, content=c) for n, e, r, c in sorted(rows))
+
+
+def _audits(readings: Iterable[Reading]) -> tuple[AuditRow, ...]:
+    rows = []
+    for one in readings:
+        if one.record.stage == "audit" and one.result.blocked is None:
+            told = one.as_result(AuditResult)
+            row = AuditRow(
+                data=one.parameters.data or "",
+                edition=told.edition,
+                distinct=told.distinct,
+                several_labels=told.several_labels,
+                constant=told.constant,
+                near_pairs=told.near.pairs,
+                repeats=told.identical.within,
+                overlaps=tuple(
+                    Overlap(split=each.split, also_in=each.also_in, rows=each.rows, same_label=each.same_label)
+                    for each in told.identical.across
+                    if each.rows
+                ),
+                lists=told.lists,
+            )
+            rows.append(row)
+    return tuple(sorted(rows, key=lambda row: (row.data, row.lists)))
 
 
 def _measurements(

@@ -43,6 +43,7 @@ def markdown(report: Report) -> str:
         *_origin(report),
         *_bits(report),
         *_blocked(report),
+        *_audits(report),
         *_measurements(report),
         *_claims(report),
         *_defects(report),
@@ -125,6 +126,22 @@ def _blocked(report: Report) -> Iterator[str]:
             ]
         )
     yield _table(["stage", "model", "what", "next", "why"], rows)
+
+
+def _audits(report: Report) -> Iterator[str]:
+    if not report.audits:
+        return
+    yield "## What the data repeat"
+    for row in report.audits:
+        yield (
+            f"{escaped(row.data)} ({escaped(row.edition)}): {counted(row.distinct, 'different image')}, "
+            f"{row.several_labels} of them under several labels, {row.constant} constant; "
+            f"{counted(row.near_pairs, 'pair')} nearly agree. Lists of rows: {row.lists[:16]}."
+        )
+        rows = [[escaped(one.split), escaped(one.also_in), str(one.rows), str(one.same_label)] for one in row.overlaps]
+        rows += [[escaped(name), "itself, earlier", str(count), ""] for name, count in row.repeats.items() if count]
+        if rows:
+            yield _table(["rows of", "that are in", "to the pixel", "with the same label"], rows)
 
 
 def _measurements(report: Report) -> Iterator[str]:

@@ -199,6 +199,38 @@ class DataRow(Frozen):
     content: Hex32
 
 
+class Overlap(Frozen):
+    """Rows of one split that lie in another split to the pixel; of those, how many have the same label there."""
+
+    split: str
+    also_in: str
+    rows: int
+    same_label: int
+
+
+class AuditRow(Frozen):
+    """What one audited data set repeats and contradicts.
+
+    Attributes:
+        distinct: how many different images there are.
+        several_labels, constant: how many of them stand under several labels, or are one grey level throughout.
+        near_pairs: pairs that nearly agree, by the audit's measure.
+        repeats: rows by split that repeat an earlier row of it.
+        overlaps: between splits, those with any row.
+        lists: digest of the lists of rows.
+    """
+
+    data: str
+    edition: str
+    distinct: int
+    several_labels: int
+    constant: int
+    near_pairs: int
+    repeats: dict[str, int]
+    overlaps: tuple[Overlap, ...]
+    lists: Hex32
+
+
 class Evidence(Frozen):
     """One record: its file below the results folder, and the digest of all in it but the timing."""
 
@@ -222,6 +254,7 @@ class Report(Document):
     headline: str
     machines: tuple[str, ...] = ()
     data: tuple[DataRow, ...] = ()
+    audits: tuple[AuditRow, ...] = ()
     bits: tuple[BitsRow, ...] = ()
     blocked: tuple[BlockedRow, ...] = ()
     measurements: tuple[Measurement, ...] = ()

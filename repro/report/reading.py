@@ -128,6 +128,40 @@ class EtlResult(_Part):
     rows: int
 
 
+class AcrossTold(_Part):
+    """How many rows of one split lie in another to the pixel, and how many of them with the same label."""
+
+    split: str
+    also_in: str
+    rows: int
+    same_label: int
+
+
+class IdenticalTold(_Part):
+    """Images that a data set holds more than once."""
+
+    within: dict[str, int]
+    across: tuple[AcrossTold, ...]
+
+
+class NearTold(_Part):
+    """Pairs of images that nearly agree."""
+
+    pairs: int
+
+
+class AuditResult(_Part):
+    """What the audit stage found in a data set."""
+
+    edition: str
+    distinct: int
+    several_labels: int
+    constant: int
+    identical: IdenticalTold
+    near: NearTold
+    lists: str
+
+
 AnyPart = TypeVar("AnyPart", bound=_Part)
 
 

@@ -18,13 +18,21 @@ def verdict_table(records: Iterable[Record]) -> str:
     Stages that compare no bits have no row, unless they are blocked.
     """
     rows = [bits_row(Reading(record.stage, record)) for record in records if record.verdict in frozenset(BitVerdict)]
-    headers = ["model", "stage", "data", "on", "verdict", "because"]
+    # What was evaluated is told; the one protocol of a check is not, so that its table stays narrow.
+    is_told = any(row.stage == "eval" for row in rows)
+    headers = ["model", "stage", "data", *(["what"] if is_told else []), "on", "verdict", "because"]
     texts = [
         [
-            one_line(text)
-            for text in (subject(row.system, row.model), row.stage, row.data or "", device(row.device, row.isa))
+            subject(row.system, row.model),
+            row.stage,
+            row.data or "",
+            *([row.what or ""] if is_told else []),
+            device(row.device, row.isa),
+            row.verdict,
+            row.sentence,
         ]
-        + [one_line(row.verdict), one_line(row.sentence)]
         for row in rows
     ]
-    return table(headers, texts, style="simple", wrap_last=_SENTENCE_WIDTH)
+    return table(
+        headers, [[one_line(text) for text in row] for row in texts], style="simple", wrap_last=_SENTENCE_WIDTH
+    )

@@ -133,3 +133,16 @@ def test_the_real_edition_has_the_known_overlaps(place: Place, shared: Path) -> 
     assert result["distinct"] == 31401
     assert result["near"]["pairs"] == len(lists["near"]) == 1420
     assert "JPEG" in result["edition"]
+
+
+def test_the_report_shows_what_was_audited(place: Place, faulty: Dataset, tmp_path: Path) -> None:
+    path = tmp_path / "faulty.csv"
+    path.write_bytes(made.kaggle(faulty))
+    _audited(place, path)
+    audits = {row["data"]: row for row in place.run("report", "--json").data()["report"]["audits"]}
+    row = audits["faulty.csv"]
+    assert row["distinct"] == 26
+    assert {"split": "PublicTest", "also_in": "Training", "rows": 2, "same_label": 1} in row["overlaps"]
+    report = (place.results / "report" / "report.md").read_text()
+    assert "## What the data repeat" in report
+    assert "| PublicTest" in report
