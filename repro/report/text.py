@@ -10,6 +10,7 @@ from repro.report.reading import Reading
 from repro.schema import BitVerdict, Record
 
 _SENTENCE_WIDTH = 72
+_SENTENCE_WIDTH_BESIDE_WHAT = 48
 
 
 def verdict_table(records: Iterable[Record]) -> str:
@@ -33,6 +34,5 @@ def verdict_table(records: Iterable[Record]) -> str:
         ]
         for row in rows
     ]
-    return table(
-        headers, [[one_line(text) for text in row] for row in texts], style="simple", wrap_last=_SENTENCE_WIDTH
-    )
+    width = _SENTENCE_WIDTH_BESIDE_WHAT if is_told else _SENTENCE_WIDTH
+    return table(headers, [[one_line(text) for text in row] for row in texts], style="simple", wrap_last=width)

@@ -218,11 +218,12 @@ def test_the_terminal_table_is_safe_and_in_order() -> None:
         [made.check_rep("unstable", isa="avx2"), made.etl(), made.blocked(f"gone\x1b[2J {'far ' * 40}")]
     )
     lines = text.splitlines()
-    assert lines[0].split() == ["model", "stage", "data", "on", "verdict", "because"]
-    assert re.split(r" {2,}", lines[2])[:5] == [
+    assert lines[0].split() == ["model", "stage", "data", "what", "on", "verdict", "because"]
+    assert re.split(r" {2,}", lines[2])[:6] == [
         "a-system/a_model",
         "check-rep",
         "embedded",
+        "corrected",
         "cpu up to avx2",
         "unstable",
     ]
@@ -261,3 +262,8 @@ def test_records_come_from_a_results_folder_by_relative_name(tmp_path: Path) -> 
     assert found == {f"records/check-rep/a-system/{place.name}": made.check_rep()}
     assert str(tmp_path) not in build_report(found).to_json()
     assert stored_records(Results(tmp_path / "nowhere")) == {}
+
+
+def test_a_table_of_checks_alone_stays_narrow() -> None:
+    head = verdict_table([made.check_rep("identical")]).splitlines()[0]
+    assert head.split() == ["model", "stage", "data", "on", "verdict", "because"]
