@@ -22,6 +22,7 @@ DETERMINISTIC_ENVIRONMENT: Mapping[str, str] = {
     "NVIDIA_TF32_OVERRIDE": "0",  # no TF32 in cuBLAS and cuDNN, whatever a framework asks for
     "TF_CPP_MIN_LOG_LEVEL": "2",
     "KMP_WARNINGS": "0",
+    "OMP_WAIT_POLICY": "PASSIVE",  # idle OpenMP threads sleep instead of spinning against the threads that digest
     "PYTHONUTF8": "1",
     "LC_ALL": "C.UTF-8",
     "TZ": "UTC",
