@@ -1,4 +1,4 @@
-"""Where the project's folders are, and where results go."""
+"""Where the project's folders are."""
 
 from __future__ import annotations
 
@@ -11,11 +11,6 @@ _PROJECT = Path(__file__).resolve().parent.parent
 def project_root() -> Path:
     """Return the folder that holds ``pipelines/``, ``expected_results/`` and ``hardware_profiles/``."""
     return _PROJECT
-
-
-def results_folder(given: Path | None = None) -> Path:
-    """Return the folder for records: the given one, else ``REPRO_RESULTS``, else ``results`` right here."""
-    return given or Path(os.environ.get("REPRO_RESULTS", "results"))
 
 
 def expected_folder(given: Path | None = None) -> Path:
