@@ -17,7 +17,7 @@ from repro.schema.profile import (
     ThreadPool,
 )
 from repro.schema.record import Record, Stack
-from repro.schema.system import Model, Protocol, Split, System
+from repro.schema.system import Model, Protocol, Samples, Split, System, settings_of
 from repro.schema.verdict import CONTRADICTIONS, BitVerdict, ClaimVerdict
 
 __all__ = [
@@ -46,6 +46,7 @@ __all__ = [
     "ProfileClass",
     "Protocol",
     "Record",
+    "Samples",
     "Scalar",
     "Split",
     "Stack",
@@ -56,4 +57,5 @@ __all__ = [
     "exact_float",
     "pretty_json",
     "read_json",
+    "settings_of",
 ]

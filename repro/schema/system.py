@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 from pydantic import model_validator
 
 from repro.errors import UnknownName
@@ -13,16 +15,27 @@ Framework = Literal["torch", "tensorflow"]
 
 
 class Model(Frozen):
-    """One published model.
+    """One published model, and where the code is that needs its framework.
+
+    The callables are named ``module:attribute`` and imported only in the process that needs them.
 
     Attributes:
         name: as in the contracts' keys.
         title: as people write it.
         framework: the framework its implementation needs.
         stack: name of the stack in which it runs by default.
-        build: ``module:function``; called without arguments it returns the untrained framework model.
+        build: ``() -> model``, untrained.
+        load: ``(model, path) -> dict``: strict loading of a published checkpoint; returns what is told of it.
+        predict: ``(model, inputs, settings) -> tensor (n, classes)`` of scores. Where a protocol prepares several
+            views of an image, it combines them.
+        training: ``(model, settings) -> step``; ``step(inputs, labels)`` does one step and returns the
+            named tensors ``loss`` and ``scores``.
+        training_settings: the published recipe, as plain data.
+        diagnose: ``(model, inputs) -> dict``: numbers that show a defect at work; optional.
+        settings: what this model changes in every protocol's settings, its image size for instance.
         input_shape: shape of one input without the batch axis, in the framework's layout.
         num_classes: length of the output.
+        probe_batch: how many images check-rep feeds forward and in each training step.
         contract_scale, contract_shift: the contract's keyed input is ``image * scale + shift``.
     """
 
@@ -31,8 +44,15 @@ class Model(Frozen):
     framework: Framework
     stack: str
     build: str
+    load: str
+    predict: str
+    training: str
+    training_settings: dict[str, Any] = {}
+    diagnose: str | None = None
+    settings: dict[str, Any] = {}
     input_shape: tuple[int, ...]
     num_classes: int
+    probe_batch: int = 64
     contract_scale: float = 1.0
     contract_shift: float = 0.0
 
@@ -75,23 +95,18 @@ class Protocol(Frozen):
 
 
 class System(Frozen):
-    """One published system: a paper, its models, its protocols, and where the code for each step is.
-
-    The callables are named ``module:attribute`` and imported only in the process that needs them.
+    """One published system: a paper, its models, data and protocols, and the code that needs no framework.
 
     Attributes:
         name: as in the contracts' keys, with hyphens.
         package: the Python package that holds it; its sources are an input of every record.
         dataset: ``(path, progress) -> dataset``: reads a container of the system's data.
         embedded: ``() -> dataset``: the data set that comes with the harness.
-        prepare: ``(images, settings) -> float32 array``: raw images to network inputs, without a framework.
-        predict: ``(model, inputs, settings) -> tensor (n, classes)`` of scores, in the framework.
-        diagnose: ``(model, inputs) -> dict``: numbers that show a defect at work; optional.
+        prepare: ``(images, settings, samples) -> float32 array``: raw images to network inputs. ``settings`` are
+            the protocol's with the model's over them; ``samples`` (:class:`repro.schema.Samples`) tells which
+            images they are, for what draws at random. ``v`` views of an image are ``v`` rows in a row.
         summarise: ``(scores, labels, protocol) -> dict``: what the published code prints of the scores.
-        training: ``(model, settings) -> step``; ``step(inputs, labels)`` does one step and returns the
-            named tensors ``loss`` and ``scores``.
-        training_settings: the published recipe, as plain data.
-        load: ``(model, path) -> dict``: strict loading of a published checkpoint; returns what is told of it.
+        probe_images: how many images of each usage check-rep digests as each protocol prepares them; all by default.
     """
 
     name: str
@@ -106,12 +121,8 @@ class System(Frozen):
     dataset: str
     embedded: str
     prepare: str
-    predict: str
-    diagnose: str | None = None
     summarise: str
-    training: str
-    training_settings: dict[str, Any] = {}
-    load: str
+    probe_images: int | None = None
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> System:
@@ -132,6 +143,26 @@ class System(Frozen):
     def protocol(self, name: str) -> Protocol:
         """Return a protocol by name; raises UnknownName."""
         return _by_name("protocol", name, self.protocols)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Which images a preparation is given. What it draws for an image may depend on nothing else.
+
+    Attributes:
+        rows: row numbers in the data set, int64 (n,).
+        positions: places in the split that is evaluated, or in the epoch, int64 (n,).
+        seed: of this run.
+    """
+
+    rows: np.ndarray
+    positions: np.ndarray
+    seed: int
+
+
+def settings_of(protocol: Protocol, model: Model) -> dict[str, Any]:
+    """Return a protocol's settings with the model's own over them."""
+    return {**protocol.settings, **model.settings}
 
 
 _Named = TypeVar("_Named", Model, Split, Protocol)

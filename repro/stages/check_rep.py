@@ -29,7 +29,6 @@ from repro.trace import Trace
 _OTHER_THREADS = (2, 4)
 _PIECES = (1, 16)
 _AT_ONCE = 2  # processes; memory for two models of any of the systems is there where one trains
-_BATCH = 64
 _STEPS = 3
 
 
@@ -59,7 +58,7 @@ def check_rep(
         MissingFile, MissingStack, BadInput: what is needed is not there.
     """
     call = Call.prepared(model, data=data, isa=isa, device=device, results=results)
-    probe = {"protocol": _probe_protocol(call.system), "batch": _BATCH, "steps": _STEPS}
+    probe = {"protocol": _probe_protocol(call.system), "batch": call.model.probe_batch, "steps": _STEPS}
     parameters = {**call.parameters, **probe}
     inputs = call.inputs
     return call.once(
@@ -81,6 +80,7 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="repro-check-rep-") as name:
         folder = Path(name)
+        pieces = tuple(size for size in _PIECES if size < probe["batch"])
 
         def run(name: str, caps: Caps, *, prepare_all: bool, pieces: tuple[int, ...] = ()) -> Callable[[], Any]:
             task = {"task": "probe", **probe, "prepare_all": prepare_all, "pieces": list(pieces)}
@@ -91,7 +91,7 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
 
         say(f"{call.name}: two runs in fresh processes and {len(_OTHER_THREADS)} with more threads, {call.data.name}")
         planned = [
-            run("first", call.caps, prepare_all=True, pieces=_PIECES),
+            run("first", call.caps, prepare_all=True, pieces=pieces),
             run("second", call.caps, prepare_all=True),
             *(
                 run(f"threads-{threads}", Caps(isa=call.caps.isa, threads=threads), prepare_all=False)
@@ -103,7 +103,7 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
             answer, *_ = pool.map(lambda planned_run: planned_run(), planned)
         first = trace("first")
         varied = {f"{threads} threads": trace(f"threads-{threads}") for threads in _OTHER_THREADS}
-        varied |= {f"batch in pieces of {size}": trace("first", f"pieces-{size}.json") for size in _PIECES}
+        varied |= {f"batch in pieces of {size}": trace("first", f"pieces-{size}.json") for size in pieces}
         outputs = {
             "trace": call.results.save_document(first),
             REPEAT: call.results.save_document(trace("second")),

@@ -14,9 +14,9 @@ from repro.determinism.switches_torch import make_deterministic
 from repro.hardware.framework_torch import read_framework
 from repro.hardware.probe import read_profile
 from repro.registry import find_model, resolve
-from repro.schema import Caps, Device, Model, System
+from repro.schema import Caps, Device, Model, System, settings_of
 from repro.stages.data import StoredData
-from repro.stages.prepare import prepared_batches, prepared_entry
+from repro.stages.prepare import Feed, Watched
 from repro.stages.progress import Progress
 from repro.trace.keyed import keyed_image, keyed_tensor
 from repro.trace.record_torch import Recorder, trace_in_pieces
@@ -52,15 +52,17 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     if task["prepare_all"]:
         for protocol in system.protocols:
             for usage, rows in data.rows_by_usage().items():
-                recorder.add_entry(prepared_entry(system, protocol, data.images(), rows, usage))
-    inputs, _ = _batch(system, task, data, "test", 0)
+                some = rows[: system.probe_images]
+                feed = Feed.of(system, model, protocol, data.images(), some, task["seed"])
+                recorder.add_entry(feed.entry(usage))
+    inputs, _ = _batch(system, model, task, data, "test", 0)
     recorder.add("forward/input", inputs, "input")
     with torch.no_grad(), recorder.layers(network, "forward"):
         network(inputs)
     for size in task["pieces"]:
         trace = trace_in_pieces(network, inputs, size, "forward")
         (folder / f"pieces-{size}.json").write_text(trace.to_json(), encoding="utf-8")
-    _training(recorder, system, network, task, data)
+    _training(recorder, system, model, network, task, data)
     (folder / "trace.json").write_text(recorder.trace().to_json(), encoding="utf-8")
     return {"profile": _profile(caps, task["device"]), "switches": switches}
 
@@ -81,13 +83,12 @@ def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     protocol, data = system.protocol(task["protocol"]), StoredData.from_task(task["data"])
     split = system.split(task["split"])
     network = resolve(model.build)()
-    told = resolve(system.load)(network, Path(task["checkpoint"]))
+    told = resolve(model.load)(network, Path(task["checkpoint"]))
     network = network.eval().to(task["device"])
     recorder = Recorder()
     recorder.add_all("weight", network.state_dict(), "weight")
     images, rows = data.images(), data.rows(split)
-    recorder.add_entry(prepared_entry(system, protocol, images, rows, split.name))
-    predict = resolve(system.predict)
+    predict, settings = resolve(model.predict), settings_of(protocol, model)
     seeds = protocol.seeds or (task["seed"],)
     diagnosis: dict[str, Any] = {}
     label = f"{system.name}/{model.name} {split.name} {protocol.name}"
@@ -95,14 +96,21 @@ def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
         for run, seed in enumerate(seeds):
             torch.manual_seed(seed)
             parts = []
-            for number, inputs in enumerate(prepared_batches(system, protocol, images, rows, protocol.batch)):
+            inputs_of_run = Watched(Feed.of(system, model, protocol, images, rows, seed), protocol.batch)
+            for number, inputs in enumerate(inputs_of_run):
                 batch = torch.from_numpy(inputs).to(task["device"])
-                parts.append(predict(network, batch, protocol.settings).cpu().numpy())
-                if run == 0 and number == 0 and system.diagnose is not None:
-                    diagnosis = resolve(system.diagnose)(network, batch)
+                parts.append(predict(network, batch, settings).cpu().numpy())
+                if run == 0 and number == 0 and model.diagnose is not None:
+                    diagnosis = resolve(model.diagnose)(network, batch)
                 progress.update(run * len(rows) + min((number + 1) * protocol.batch, len(rows)), len(seeds) * len(rows))
             scores = np.concatenate(parts)
             np.save(folder / f"scores-{run}.npy", scores, allow_pickle=False)
+            fed = inputs_of_run.entry(split.name)
+            if run == 0:
+                first = fed
+                recorder.add_entry(fed)
+            elif fed.digest != first.digest:  # the preparation draws: every run has inputs of its own
+                recorder.add_entry(fed.model_copy(update={"name": f"{fed.name}/{run}"}))
             recorder.add(f"scores/{run}", scores, "scores")
     (folder / "trace.json").write_text(recorder.trace().to_json(), encoding="utf-8")
     return {"profile": _profile(caps, task["device"]), "switches": switches, "told": told, "diagnosis": diagnosis}
@@ -138,22 +146,25 @@ def _contract(recorder: Recorder, model: Model, network: nn.Module, device: str)
 
 
 def _batch(
-    system: System, task: dict[str, Any], data: StoredData, split: str, number: int
+    system: System, model: Model, task: dict[str, Any], data: StoredData, split: str, number: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     size = task["batch"]
-    rows = data.rows(system.split(split))[number * size : (number + 1) * size]
-    protocol = system.protocol(task["protocol"])
-    inputs = next(prepared_batches(system, protocol, data.images(), rows, size))
+    start, stop = number * size, (number + 1) * size
+    protocol, rows = system.protocol(task["protocol"]), data.rows(system.split(split))
+    inputs = Feed.of(system, model, protocol, data.images(), rows, task["seed"]).part(start, stop).inputs()
+    rows = rows[start:stop]
     labels = data.labels(rows).astype(np.int64)
     return torch.from_numpy(inputs).to(task["device"]), torch.from_numpy(labels).to(task["device"])
 
 
-def _training(recorder: Recorder, system: System, network: nn.Module, task: dict[str, Any], data: StoredData) -> None:
+def _training(
+    recorder: Recorder, system: System, model: Model, network: nn.Module, task: dict[str, Any], data: StoredData
+) -> None:
     network.train()
     torch.manual_seed(task["seed"])  # dropout draws from here on do not depend on what ran before
-    step = resolve(system.training)(network, system.training_settings)
+    step = resolve(model.training)(network, model.training_settings)
     for number in range(task["steps"]):
-        inputs, labels = _batch(system, task, data, "training", number)
+        inputs, labels = _batch(system, model, task, data, "training", number)
         prefix = f"step{number + 1}"
         recorder.add(f"{prefix}/input", inputs, "input")
         recorder.add(f"{prefix}/labels", labels, "labels")

@@ -14,6 +14,7 @@ from pipelines.deep_emotion.protocol import prepare, summarise
 from pipelines.deep_emotion.system import SYSTEM
 from pipelines.deep_emotion.weights_torch import load
 from repro.errors import BadCheckpoint, MissingFile
+from repro.schema import Samples
 from repro.trace.keyed import keyed_image, keyed_tensor
 
 PUBLISHED, CORRECTED = SYSTEM.protocol("as-published"), SYSTEM.protocol("corrected")
@@ -41,10 +42,13 @@ def test_contract(shared: Path) -> None:
 
 def test_preparation_is_what_torchvision_does() -> None:
     images = np.random.default_rng(0).integers(0, 256, (4, 48, 48), dtype=np.uint8)
+    samples = Samples(np.arange(4), np.arange(4), seed=0)
     published = transforms.Compose([transforms.ToTensor(), transforms.Normalize((0.5,), (0.5,))])
     expected = torch.stack([published(image[..., None]) for image in images]).numpy()
-    np.testing.assert_array_equal(prepare(images, CORRECTED.settings).view(np.uint32), expected.view(np.uint32))
-    assert not np.array_equal(prepare(images, PUBLISHED.settings), expected), "JPEG moves pixels"
+    np.testing.assert_array_equal(
+        prepare(images, CORRECTED.settings, samples).view(np.uint32), expected.view(np.uint32)
+    )
+    assert not np.array_equal(prepare(images, PUBLISHED.settings, samples), expected), "JPEG moves pixels"
 
 
 def test_dropout_stays_on_as_published_and_off_when_corrected() -> None:
