@@ -36,6 +36,7 @@ class Model(Frozen):
         input_shape: shape of one input without the batch axis, in the framework's layout.
         num_classes: length of the output.
         probe_batch: how many images check-rep feeds forward and in each training step.
+        probe_steps: how many training steps it does.
         contract_scale, contract_shift: the contract's keyed input is ``image * scale + shift``.
     """
 
@@ -53,6 +54,7 @@ class Model(Frozen):
     input_shape: tuple[int, ...]
     num_classes: int
     probe_batch: int = 64
+    probe_steps: int = 3
     contract_scale: float = 1.0
     contract_shift: float = 0.0
 
