@@ -40,7 +40,7 @@ from repro.store.claims import load_claims
 _STANDARD_ERROR = 2
 _PUBLISHED_DATA = "fer2013-fer2013"  # what eval-downloaded fetches where no DATA= is given
 _TARGETS = ("check-rep", "eval-downloaded", "retrain", "report")
-_KEYS = ("systems", "system", "models", "data", "protocol", "isa", "device", "results", "checkpoint")
+_KEYS = ("systems", "system", "models", "data", "protocol", "isa", "device", "results", "checkpoint", "certify")
 _WORST_FIRST = (EXIT_INTERNAL, EXIT_USAGE, EXIT_CONTRADICTION, EXIT_PREREQUISITE)
 
 
@@ -108,6 +108,7 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
         "data": options["data"] or "embedded",
         "protocol": options["protocol"] or "probe",
         "limits": shlex.join(limits),
+        "certify": "--certify" if _switched_on("certify", options["certify"]) else "",
         "results": str(results),
         "fetch": "",
         "checkpoints": {},
@@ -133,6 +134,12 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
             for one in _of_model(system, model, wanted)
         ],
     }
+
+
+def _switched_on(name: str, value: str) -> bool:
+    if value not in ("", "yes", "no"):
+        raise UsageError(f"{name.upper()}={value}: expected yes or no")
+    return value == "yes"
 
 
 def _chosen_models(names: list[str], wanted: list[str], owners: set[str]) -> list[tuple[System, Model]]:

@@ -134,6 +134,12 @@ def chosen_models(names: list[str] | None, model: str | None) -> list[tuple[Syst
     return [(one, each) for one in chosen for each in one.models]
 
 
+def benchmarked_models(framework: str) -> list[tuple[System, Model]]:
+    """Return the models of a framework that benchmarks measure, as their systems declare them."""
+    chosen = [(one, one.model(name)) for one in systems().values() for name in one.benchmarked]
+    return [(one, model) for one, model in chosen if model.framework == framework]
+
+
 def build(owner: str, model: str) -> Any:
     """Return an untrained model of a system: the framework's own object.
 

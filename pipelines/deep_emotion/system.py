@@ -72,6 +72,7 @@ SYSTEM = System(
             settings={"jpeg_quality": None, "dropout": False, "accuracy": "count"},
         ),
     ),
+    benchmarked=("deep_emotion",),
     dataset="pipelines.common.containers:read_container",
     embedded="pipelines.common.faces:embedded",
     prepare="pipelines.deep_emotion.protocol:prepare",

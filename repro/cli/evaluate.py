@@ -22,7 +22,15 @@ def evaluate(
     protocol: Annotated[
         str, typer.Option("--protocol", "-p", help="Protocol that the system declares: as-published, corrected.")
     ] = "corrected",
+    batch: Annotated[
+        int | None, typer.Option("--batch", help="Images per forward pass. The protocol's by default.")
+    ] = None,
+    certify: Annotated[
+        bool,
+        typer.Option("--certify", help="Run other kernels, threads and batches too: does the count depend on them?"),
+    ] = False,
     isa: options.Isa = None,
+    threads: Annotated[int, typer.Option("--threads", help="Threads of the libraries.")] = 1,
     device: options.Device = "cpu",
     results: options.Results = Path("results"),
     expected: options.Expected = None,
@@ -55,6 +63,9 @@ def evaluate(
             "protocol": owner.protocol(protocol).name,
             "checkpoint": Path(checkpoint).name,
             "isa": isa,
+            "threads": threads,
+            "batch": batch,
+            "certified": certify,
             "device": device,
         }
         record, error = recorded_if_blocked(
@@ -71,6 +82,9 @@ def evaluate(
                 split=split,
                 protocol=protocol,
                 isa=isa,
+                threads=threads,
+                batch=batch,
+                certified=certify,
                 device=device,
                 results=results,
                 shelf=Shelf.of(expected, profiles),
@@ -88,7 +102,7 @@ def evaluate(
             "split": split,
             "protocol": protocol,
             "verdict": record.verdict,
-            **{name: result[name] for name in ("correct", "n", "accuracy", "interval", "spread")},
+            **{name: result[name] for name in ("correct", "n", "accuracy", "interval", "spread", "certificate")},
             "digests": {
                 "data": record.inputs["data"],
                 "checkpoint": record.inputs["checkpoint"],

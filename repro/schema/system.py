@@ -106,6 +106,7 @@ class System(Frozen):
             the protocol's with the model's over them; ``samples`` (:class:`repro.schema.Samples`) tells which
             images they are, for what draws at random. ``v`` views of an image are ``v`` rows in a row.
         summarise: ``(scores, labels, protocol) -> dict``: what the published code prints of the scores.
+        benchmarked: names of the models that ``make bench`` measures; none by default.
         probe_images: how many images of each usage check-rep digests as each protocol prepares them; all by default.
     """
 
@@ -122,6 +123,7 @@ class System(Frozen):
     embedded: str
     prepare: str
     summarise: str
+    benchmarked: tuple[str, ...] = ()
     probe_images: int | None = None
 
     @model_validator(mode="after")
@@ -130,6 +132,9 @@ class System(Frozen):
             names = [item.name for item in getattr(self, what)]
             if len(set(names)) != len(names):
                 raise ValueError(f"{self.name}: {what} holds a name twice: {names}")
+        unknown = set(self.benchmarked) - {model.name for model in self.models}
+        if unknown:
+            raise ValueError(f"{self.name}: benchmarked names no model of it: {sorted(unknown)}")
         return self
 
     def model(self, name: str) -> Model:

@@ -46,7 +46,16 @@ class Call:
     results: Results
 
     @classmethod
-    def prepared(cls, model: str, *, data: str, isa: str | None, device: Device, results: Path) -> Call:
+    def prepared(
+        cls,
+        model: str,
+        *,
+        data: str,
+        isa: str | None,
+        device: Device,
+        results: Path,
+        threads: int = REFERENCE_THREADS,
+    ) -> Call:
         """Find the model and its stack, check the caps and decode the data.
 
         Raises:
@@ -55,7 +64,7 @@ class Call:
         """
         system, found = find_model(model)
         environment = find_stack(found.stack)
-        caps = parse_caps(isa, REFERENCE_THREADS)
+        caps = parse_caps(isa, threads)
         store = Results(results)
         _, decoded = etl(system, data, store)
         return cls(system, found, environment, caps, device, decoded, store)
@@ -73,6 +82,7 @@ class Call:
             "arithmetic": "native",
             "device": self.device,
             "isa": self.caps.isa,
+            "threads": self.caps.threads,
             "seed": SEED,
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +12,15 @@ from typing import Any
 
 import numpy as np
 
+from repro.compare.certificate import Certificate, certify
 from repro.compare.counts import wilson_interval
+from repro.compare.divergence import compare_traces
 from repro.digest import file_digest, set_digest, tensor_digest
-from repro.errors import BadInput, MissingFile
+from repro.errors import BadInput, MissingFile, UsageError
+from repro.hardware.cpu import ISA_LEVELS, own_levels
 from repro.registry import resolve
-from repro.schema import Device, Protocol, Record, Split
-from repro.stages.call import Call
+from repro.schema import Caps, Device, Protocol, Record, Split
+from repro.stages.call import REFERENCE_THREADS, Call
 from repro.stages.etl import EMBEDDED
 from repro.stages.judge import Shelf
 from repro.stages.times import timing
@@ -31,6 +35,9 @@ def evaluate(
     split: str = "test",
     protocol: str = "corrected",
     isa: str | None = None,
+    threads: int = REFERENCE_THREADS,
+    batch: int | None = None,
+    certified: bool = False,
     device: Device = "cpu",
     results: Path = Path("results"),
     shelf: Shelf | None = None,
@@ -43,12 +50,17 @@ def evaluate(
         checkpoint: a file in the system's published format.
         data: ``embedded`` or the path of a container.
         split, protocol: names that the system declares.
+        threads: what the libraries may use.
+        batch: images per forward pass, if not the protocol's. The published way of counting keeps the protocol's.
+        certified: also run it under lesser kernels, with other threads and another batch size, and say whether the
+            count depends on them (:mod:`repro.compare.certificate`).
         isa, device, results, shelf, force: as for :func:`repro.stages.check_rep.check_rep`.
 
     Returns:
         the record; its result holds ``correct``, ``n``, ``accuracy``, ``interval`` (95 % Wilson),
         ``confusion`` (rows are true classes), ``predictions`` (digest), and where the protocol is random
-        one entry a seed in ``runs`` with the spread, the counts of the first seed standing in front.
+        one entry a seed in ``runs`` with the spread, the counts of the first seed standing in front; and
+        ``certificate`` where one was asked for.
 
     Raises:
         UnknownName, UsageError: the call is wrong.
@@ -56,8 +68,13 @@ def evaluate(
     """
     if not checkpoint.is_file():
         raise MissingFile(f"no checkpoint at {checkpoint}", next_step="give --checkpoint a downloaded file")
-    call = Call.prepared(model, data=data, isa=isa, device=device, results=results)
-    evaluation = _Evaluation(call, checkpoint, call.system.split(split), call.system.protocol(protocol))
+    if batch is not None and batch < 1:
+        raise UsageError(f"expected a batch of at least 1 image, got {batch}")
+    call = Call.prepared(model, data=data, isa=isa, device=device, results=results, threads=threads)
+    chosen = call.system.protocol(protocol)
+    evaluation = _Evaluation(
+        call, checkpoint, call.system.split(split), chosen, batch if batch is not None else chosen.batch, certified
+    )
     call.data.labels(call.data.rows(evaluation.split))  # what is empty or lacks labels is told before a child starts
     return call.once("eval", evaluation.parameters, evaluation.inputs, evaluation.measure, shelf=shelf, force=force)
 
@@ -70,6 +87,8 @@ class _Evaluation:
     checkpoint: Path
     split: Split
     protocol: Protocol
+    batch: int
+    certified: bool
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -78,6 +97,8 @@ class _Evaluation:
             "split": self.split.model_dump(mode="json"),
             "protocol": self.protocol.model_dump(mode="json"),
             "checkpoint": self.checkpoint.name,
+            "batch": self.batch,
+            "certified": self.certified,
         }
 
     @cached_property
@@ -86,21 +107,16 @@ class _Evaluation:
 
     def measure(self) -> Record:
         started = time.monotonic()
-        task = {
-            "task": "evaluate",
-            "split": self.split.name,
-            "protocol": self.protocol.name,
-            "checkpoint": str(self.checkpoint.resolve()),
-        }
-        with tempfile.TemporaryDirectory(prefix="repro-eval-") as name:
-            folder = Path(name) / "child"
-            answer = self.call.run(task, folder)
-            trace = Trace.read(folder / "trace.json")
-            count = len(self.protocol.seeds) or 1
-            runs = [np.load(folder / f"scores-{run}.npy", allow_pickle=False) for run in range(count)]
         store, data = self.call.results, self.call.data
         labels = data.labels(data.rows(self.split)).astype(np.int64)
-        counts = self._counts(runs, labels)
+        with tempfile.TemporaryDirectory(prefix="repro-eval-") as name:
+            folder = Path(name) / "child"
+            answer = self.call.run(self._task(self.batch), folder)
+            trace = Trace.read(folder / "trace.json")
+            count = len(self.protocol.seeds) or 1
+            runs = [_scores(folder, run) for run in range(count)]
+            counts = self._counts(runs, labels)
+            certificate = self._certificate(runs[0], labels, trace, Path(name)) if self.certified else None
         outputs = {"trace": store.save_document(trace), "labels": store.save_array(labels)}
         for run, scores in enumerate(runs):
             outputs[f"scores-{run}"] = store.save_array(scores)
@@ -111,6 +127,7 @@ class _Evaluation:
             "trace": trace.digest(),
             "weights": set_digest(weights),
             **counts,
+            "certificate": None if certificate is None else certificate.model_dump(mode="json"),
             "checkpoint_says": answer["told"],
             "diagnosis": answer["diagnosis"],
         }
@@ -118,7 +135,48 @@ class _Evaluation:
             "eval", self.parameters, self.inputs, answer=answer, outputs=outputs, result=result, timing=timing(started)
         )
 
+    def _task(self, batch: int, runs: int | None = None) -> dict[str, Any]:
+        return {
+            "task": "evaluate",
+            "split": self.split.name,
+            "protocol": self.protocol.name,
+            "checkpoint": str(self.checkpoint.resolve()),
+            "batch": batch,
+            "runs": runs,
+        }
+
+    def _certificate(self, scores: np.ndarray, labels: np.ndarray, trace: Trace, folder: Path) -> Certificate:
+        """Run the first seed again with whatever should not matter changed, and compare."""
+        others, sentences = {}, {}
+        for number, (varied, caps, batch) in enumerate(self._variations()):
+            self.call.run(self._task(batch, runs=1), folder / f"varied-{number}", caps)
+            others[varied] = _scores(folder / f"varied-{number}", 0)
+            other = Trace.read(folder / f"varied-{number}" / "trace.json")
+            both = {entry.name for entry in other}
+            same = Trace.from_entries([entry for entry in trace if entry.name in both])
+            sentences[varied] = compare_traces(same, other).sentence()
+        found = certify(scores, labels, others)
+        told = tuple(run.model_copy(update={"sentence": sentences[run.varied]}) for run in found.runs)
+        return found.model_copy(update={"runs": told})
+
+    def _variations(self) -> Iterator[tuple[str, Caps, int]]:
+        """Yield what to vary, the caps and the batch size."""
+        own, caps = self.call.caps.isa or own_levels()[-1], self.call.caps
+        other_threads = 2 if caps.threads == 1 else 1
+        if self.call.device == "cpu":
+            for level in ISA_LEVELS[: ISA_LEVELS.index(own)] if own in ISA_LEVELS else ISA_LEVELS[:1]:
+                yield f"{level} kernels", Caps(isa=level, threads=caps.threads), self.batch
+            yield f"{other_threads} threads", Caps(isa=caps.isa, threads=other_threads), self.batch
+        if not self.protocol.seeds:  # what is drawn in a forward pass follows the batches
+            other_batch = max(1, self.batch // 2) if self.batch > 1 else 2
+            yield f"batches of {other_batch}", caps, other_batch
+
     def _probe(self) -> str:
+        varied = [f"threads {self.call.caps.threads}"] if self.call.caps.threads != REFERENCE_THREADS else []
+        varied += [f"batch {self.batch}"] if self.batch != self.protocol.batch else []
+        return "".join([self._usual_probe(), *(f", {what}" for what in varied)])
+
+    def _usual_probe(self) -> str:
         return (
             f"eval 1, split {self.split.name}, protocol {self.protocol.name}, "
             f"checkpoint {self.inputs['checkpoint']}, data {self.call.data.content}"
@@ -172,6 +230,11 @@ class _Evaluation:
         images, rows, others = data.images(), data.rows(self.split), data.training_rows_outside(self.split)
         known = {images[row].tobytes() for row in others}
         return np.array([images[row].tobytes() in known for row in rows])
+
+
+def _scores(folder: Path, run: int) -> np.ndarray:
+    scores: np.ndarray = np.load(folder / f"scores-{run}.npy", allow_pickle=False)
+    return scores
 
 
 def _confusion(predictions: np.ndarray, labels: np.ndarray, classes: int) -> list[list[int]]:

@@ -72,7 +72,8 @@ def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Run one checkpoint over one split, once per seed where the protocol is random.
 
     Args:
-        task: ``model``, ``device``, ``seed``, ``caps``, ``data``, ``protocol``, ``split``, ``checkpoint``.
+        task: ``model``, ``device``, ``seed``, ``caps``, ``data``, ``protocol``, ``split``, ``checkpoint``;
+            ``batch``: images per forward pass; ``runs``: how many of the protocol's seeds, all where ``None``.
         folder: receives ``scores-<run>.npy`` (float32 (n, classes)) and ``trace.json``.
 
     Returns:
@@ -90,20 +91,21 @@ def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     recorder.add_all("weight", network.state_dict(), "weight")
     images, rows = data.images(), data.rows(split)
     predict, settings = resolve(model.predict), settings_of(protocol, model)
-    seeds = protocol.seeds or (task["seed"],)
+    seeds = (protocol.seeds or (task["seed"],))[: task["runs"]]
+    size = task["batch"]
     diagnosis: dict[str, Any] = {}
     label = f"{system.name}/{model.name} {split.name} {protocol.name}"
     with Progress(label, "images") as progress:
         for run, seed in enumerate(seeds):
             torch.manual_seed(seed)
             parts = []
-            inputs_of_run = Watched(Feed.of(system, model, protocol, images, rows, seed), protocol.batch)
+            inputs_of_run = Watched(Feed.of(system, model, protocol, images, rows, seed), size)
             for number, inputs in enumerate(inputs_of_run):
                 batch = torch.from_numpy(inputs).to(task["device"])
                 parts.append(predict(network, batch, settings).cpu().numpy())
                 if run == 0 and number == 0 and model.diagnose is not None:
                     diagnosis = resolve(model.diagnose)(network, batch)
-                progress.update(run * len(rows) + min((number + 1) * protocol.batch, len(rows)), len(seeds) * len(rows))
+                progress.update(run * len(rows) + min((number + 1) * size, len(rows)), len(seeds) * len(rows))
             scores = np.concatenate(parts)
             np.save(folder / f"scores-{run}.npy", scores, allow_pickle=False)
             fed = inputs_of_run.entry(split.name)

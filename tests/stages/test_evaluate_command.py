@@ -110,3 +110,27 @@ def test_real_checkpoints_on_every_split(place: Place, shared: Path, which: str)
         "training-2022": 25120,
         "test-both": 4289,
     }
+
+
+def test_a_count_is_certified_or_not(place: Place, checkpoint: Path) -> None:
+    ended = place.run(*_call(checkpoint, "--split", "validation", "--protocol", "corrected", "--certify"))
+    assert ended.code == 0, ended.err
+    told = ended.data()
+    certificate = told["certificate"]
+    varied = [run["varied"] for run in certificate["runs"]]
+    assert varied[-2:] == ["2 threads", "batches of 32"]
+    assert all(run["sentence"] for run in certificate["runs"])
+    low, high = certificate["counts"]
+    assert low <= told["correct"] <= high
+    assert certificate["certified"] == (low == high)
+    assert all(low <= run["correct"] <= high for run in certificate["runs"])
+
+
+def test_other_batches_and_threads_are_another_probe(place: Place, checkpoint: Path) -> None:
+    call = _call(checkpoint, "--split", "validation", "--protocol", "corrected")
+    usual = place.run(*call).data()
+    other = place.run(*call, "--batch", "20", "--threads", "2").data()
+    assert other["digests"]["predictions"] == usual["digests"]["predictions"]
+    probe, usual_probe = other["records"][0]["result"]["probe"], usual["records"][0]["result"]["probe"]
+    assert probe == f"{usual_probe}, threads 2, batch 20"
+    assert place.run(*call, "--batch", "0").code == 2
