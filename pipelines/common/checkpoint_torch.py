@@ -176,7 +176,7 @@ def _unwrapped(content: Mapping[Any, Any], path: Path) -> tuple[dict[str, torch.
         others = f"; {', '.join(map(repr, holders))} could each be one" if holders else ""
         kinds = ", ".join(f"{key!r}: {_kind(value)}" for key, value in list(content.items())[:_TOLD_ITEMS])
         raise BadCheckpoint(
-            f"{path}: expected named tensors, or a state dict under one of {', '.join(WRAPPERS)}; found {kinds}{others}",
+            f"{path}: expected named tensors or a state dict under one of {', '.join(WRAPPERS)}; found {kinds}{others}",
             next_step="give a file that holds the model's state dict",
         )
     key = known[0] if known else holders[0]

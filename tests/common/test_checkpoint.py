@@ -161,7 +161,7 @@ def test_a_pickle_that_runs_code_runs_none(
     path = _save({"state_dict": _state(), "recorder": call}, tmp_path / "harmful.pth", zipped=zipped)
     with pytest.raises(BadCheckpoint, match=rf"harmful.pth.*asks to call {named}.*nothing was called"):
         load_checkpoint(_Net(), path)
-    assert sorted(os.listdir(tmp_path)) == ["harmful.pth"]
+    assert [path.name for path in tmp_path.iterdir()] == ["harmful.pth"]
 
 
 @pytest.mark.parametrize(
@@ -188,7 +188,7 @@ def test_a_crafted_pickle_is_an_error(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(BadCheckpoint, match=r"crafted\.pth"):
         load_checkpoint(_Net(), path)
     assert torch._utils._rebuild_tensor_v2.__name__ == name
-    assert os.listdir(tmp_path) == ["crafted.pth"]
+    assert [path.name for path in tmp_path.iterdir()] == ["crafted.pth"]
 
 
 def test_archives_that_torch_would_run_or_unpack_are_refused(tmp_path: Path) -> None:

@@ -8,11 +8,11 @@ import pytest
 import torch
 from torchvision import transforms
 
+from pipelines.common.checkpoint_torch import load_checkpoint as load
 from pipelines.deep_emotion.model_torch import build
 from pipelines.deep_emotion.predict_torch import diagnose, predict
 from pipelines.deep_emotion.protocol import prepare, summarise
 from pipelines.deep_emotion.system import SYSTEM
-from pipelines.common.checkpoint_torch import load_checkpoint as load
 from repro.errors import BadCheckpoint, MissingFile
 from repro.schema import Samples
 from repro.trace.keyed import keyed_image, keyed_tensor
