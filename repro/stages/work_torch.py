@@ -15,6 +15,7 @@ from repro.hardware.framework_torch import read_framework
 from repro.hardware.probe import read_profile
 from repro.registry import find_model, resolve
 from repro.schema import Caps, Device, Model, System, settings_of
+from repro.stages.checkpoint_torch import load_checkpoint
 from repro.stages.data import StoredData
 from repro.stages.prepare import Feed, Watched
 from repro.stages.progress import Progress
@@ -84,7 +85,7 @@ def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     protocol, data = system.protocol(task["protocol"]), StoredData.from_task(task["data"])
     split = system.split(task["split"])
     network = resolve(model.build)()
-    told = resolve(model.load)(network, Path(task["checkpoint"]))
+    told = load_checkpoint(system, model, network, Path(task["checkpoint"]))
     network = network.eval().to(task["device"])
     recorder = Recorder()
     recorder.add_all("weight", network.state_dict(), "weight")
