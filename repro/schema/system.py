@@ -108,6 +108,7 @@ class System(Frozen):
             the protocol's with the model's over them; ``samples`` (:class:`repro.schema.Samples`) tells which
             images they are, for what draws at random. ``v`` views of an image are ``v`` rows in a row.
         summarise: ``(scores, labels, protocol) -> dict``: what the published code prints of the scores.
+        picture: ``(path) -> uint8 array``: reads a user's picture as the data set would hold it, for ``repro predict``.
         benchmarked: names of the models that ``make bench`` measures; none by default.
         probe_images: how many images of each usage check-rep digests as each protocol prepares them; all by default.
     """
@@ -125,6 +126,7 @@ class System(Frozen):
     embedded: str
     prepare: str
     summarise: str
+    picture: str | None = None
     benchmarked: tuple[str, ...] = ()
     probe_images: int | None = None
 
