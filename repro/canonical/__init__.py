@@ -1,0 +1,1 @@
+from repro.canonical.mode import canonical
