@@ -17,7 +17,7 @@ PREPARATIONS = (
         embedded=_EMBEDDED,
         plan="pipelines.lhc_net.etl:training_files",
         encode="pipelines.lhc_net.etl:training_jpegs",
-        versions="pipelines.common.jpeg:jpeg_versions",
+        versions="pipelines.common.grey_jpeg:grey_jpeg_versions",
         straight="pipelines.lhc_net.straight_tensorflow:write_tree",
     ),
     TensorPreparation(
