@@ -25,6 +25,7 @@ _CALLS = {
     "evaluate": "repro.stages.evaluate:evaluate",
     "fetch_artifacts": "repro.stages.fetch:fetch",
     "build_report": "repro.report.build:build_report",
+    "predict": "repro.stages.predict:predict",
     "systems": "repro.registry:systems",
 }
 

@@ -13,15 +13,11 @@ from repro.cli.answer import Answer, finish
 
 def evaluate(
     system: Annotated[str, typer.Option("--system", "-s", help="System to evaluate.")],
-    checkpoint: Annotated[
-        str, typer.Option("--checkpoint", "-c", help="Checkpoint in the published format: a path, or artifact:ID.")
-    ],
+    checkpoint: options.Checkpoint,
     model: options.Model = None,
     data: options.Data = "embedded",
     split: Annotated[str, typer.Option("--split", help="Split that the system declares.")] = "test",
-    protocol: Annotated[
-        str, typer.Option("--protocol", "-p", help="Protocol that the system declares: as-published, corrected.")
-    ] = "corrected",
+    protocol: options.Protocol = "corrected",
     batch: Annotated[
         int | None, typer.Option("--batch", help="Images per forward pass. The protocol's by default.")
     ] = None,
@@ -43,8 +39,7 @@ def evaluate(
 
     def run() -> Answer:
         from repro.cli.text import evaluation_text
-        from repro.errors import UsageError
-        from repro.registry import chosen_models
+        from repro.registry import one_model
         from repro.report.outcome import exit_code
         from repro.report.text import verdict_table
         from repro.stages.artifact import local_path
@@ -52,11 +47,7 @@ def evaluate(
         from repro.stages.evaluate import evaluate as run_evaluation
         from repro.stages.judge import Shelf
 
-        chosen = chosen_models([system], model)
-        if len(chosen) != 1:
-            names = ", ".join(one.name for _, one in chosen)
-            raise UsageError(f"{system} has several models: {names}", next_step="choose one with --model")
-        owner, one = chosen[0]
+        owner, one = one_model(system, model)
         asked = {
             "data": Path(data).name,
             "split": owner.split(split).name,

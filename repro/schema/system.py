@@ -36,6 +36,7 @@ class Model(Frozen):
         input_shape: shape of one input without the batch axis, in the framework's layout.
         num_classes: length of the output.
         probe_batch: how many images check-rep feeds forward and in each training step.
+        probe_steps: how many training steps it does.
         contract_scale, contract_shift: the contract's keyed input is ``image * scale + shift``.
     """
 
@@ -53,6 +54,7 @@ class Model(Frozen):
     input_shape: tuple[int, ...]
     num_classes: int
     probe_batch: int = 64
+    probe_steps: int = 3
     contract_scale: float = 1.0
     contract_shift: float = 0.0
 
@@ -106,6 +108,7 @@ class System(Frozen):
             the protocol's with the model's over them; ``samples`` (:class:`repro.schema.Samples`) tells which
             images they are, for what draws at random. ``v`` views of an image are ``v`` rows in a row.
         summarise: ``(scores, labels, protocol) -> dict``: what the published code prints of the scores.
+        picture: ``(path) -> uint8 array``: reads a user's picture as the data set would hold it, for ``repro predict``.
         benchmarked: names of the models that ``make bench`` measures; none by default.
         probe_images: how many images of each usage check-rep digests as each protocol prepares them; all by default.
     """
@@ -123,6 +126,7 @@ class System(Frozen):
     embedded: str
     prepare: str
     summarise: str
+    picture: str | None = None
     benchmarked: tuple[str, ...] = ()
     probe_images: int | None = None
 

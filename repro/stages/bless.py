@@ -13,7 +13,7 @@ from repro.schema import BitVerdict, Profile, ProfileClass, Record
 from repro.stages.judge import Shelf
 from repro.store.expectations import Expectation, load_expectations, save_expectations
 from repro.store.results import Results
-from repro.trace import Trace
+from repro.trace import Trace, thin
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def apply_changes(
             stack=record.stack.packages,
             reason=reason.strip(),
             recorded_by=recorded_by,
-            trace=results.load_document(Trace, record.outputs["trace"]).entries,
+            trace=thin(results.load_document(Trace, record.outputs["trace"])).entries,
         )
         stored = load_expectations(shelf.expected, record.system, change.profile_class)
         save_expectations(shelf.expected, stored.with_added(expectation))

@@ -29,7 +29,6 @@ from repro.trace import Trace
 _OTHER_THREADS = (2, 4)
 _PIECES = (1, 16)
 _AT_ONCE = 2  # processes; memory for two models of any of the systems is there where one trains
-_STEPS = 3
 
 
 def check_rep(
@@ -58,7 +57,7 @@ def check_rep(
         MissingFile, MissingStack, BadInput: what is needed is not there.
     """
     call = Call.prepared(model, data=data, isa=isa, device=device, results=results)
-    probe = {"protocol": _probe_protocol(call.system), "batch": call.model.probe_batch, "steps": _STEPS}
+    probe = {"protocol": _probe_protocol(call.system), "batch": call.model.probe_batch, "steps": call.model.probe_steps}
     parameters = {**call.parameters, **probe}
     inputs = call.inputs
     return call.once(
@@ -66,9 +65,9 @@ def check_rep(
     )
 
 
-def probe_name(data: StoredData) -> str:
+def probe_name(probe: dict[str, Any], data: StoredData) -> str:
     """Return how expectations name what check-rep feeds: the data's content, not its container."""
-    return f"check-rep 1, data {data.content}"
+    return f"check-rep 2, {probe['protocol']}, batch {probe['batch']}, steps {probe['steps']}, data {data.content}"
 
 
 def _probe_protocol(system: System) -> str:
@@ -110,7 +109,7 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
         }
     result = {
         "verdict": "unrecorded",
-        "probe": probe_name(call.data),
+        "probe": probe_name(probe, call.data),
         "trace": first.digest(),
         "invariance": [_compared(what, first, other) for what, other in varied.items()],
     }

@@ -84,9 +84,7 @@ def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     system, model = find_model(task["model"])
     protocol, data = system.protocol(task["protocol"]), StoredData.from_task(task["data"])
     split = system.split(task["split"])
-    network = resolve(model.build)()
-    told = load_checkpoint(system, model, network, Path(task["checkpoint"]))
-    network = network.eval().to(task["device"])
+    network, told = _loaded_network(system, model, task)
     recorder = Recorder()
     recorder.add_all("weight", network.state_dict(), "weight")
     images, rows = data.images(), data.rows(split)
@@ -119,16 +117,44 @@ def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {"profile": _profile(caps, task["device"]), "switches": switches, "told": told, "diagnosis": diagnosis}
 
 
+def predict(task: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Classify pictures, one at a time, since each has a size of its own.
+
+    Args:
+        task: ``model``, ``device``, ``seed``, ``caps``, ``protocol``, ``checkpoint``; ``pictures``: how many.
+        folder: holds ``picture-<number>.npy``; receives ``scores.npy`` (float32 (pictures, classes)).
+    """
+    switches = make_deterministic(task["seed"], Caps(**task["caps"]).threads)
+    system, model = find_model(task["model"])
+    protocol = system.protocol(task["protocol"])
+    network, told = _loaded_network(system, model, task)
+    answer, parts = resolve(model.predict), []
+    for number in range(task["pictures"]):
+        picture = np.load(folder / f"picture-{number}.npy", allow_pickle=False)[np.newaxis]
+        inputs = Feed.of(system, model, protocol, picture, np.arange(1), task["seed"]).inputs()
+        batch = torch.from_numpy(inputs).to(task["device"])
+        parts.append(answer(network, batch, settings_of(protocol, model)).cpu().numpy())
+    np.save(folder / "scores.npy", np.concatenate(parts), allow_pickle=False)
+    return {"switches": switches, "told": told}
+
+
 TASKS: dict[str, Callable[[dict[str, Any], Path], dict[str, Any]]] = {
     "profile": profile,
     "probe": probe,
     "evaluate": evaluate,
+    "predict": predict,
 }
 
 
 def _profile(caps: Caps, device: Device | None = None) -> dict[str, Any]:
     state, cuda = read_framework()
     return read_profile(caps, state, cuda, device=device).to_data()
+
+
+def _loaded_network(system: System, model: Model, task: dict[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
+    network: nn.Module = resolve(model.build)()
+    told = load_checkpoint(system, model, network, Path(task["checkpoint"]))
+    return network.eval().to(task["device"]), told
 
 
 def _keyed_network(model: Model, device: str) -> nn.Module:

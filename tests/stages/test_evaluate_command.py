@@ -86,6 +86,11 @@ def test_wrong_names_and_checkpoints_are_told(place: Place, checkpoint: Path, tm
     torch.save(state, tmp_path / "nan.pt")
     ended = place.run(*_call(tmp_path / "nan.pt"))
     assert ended.code == 3
+    assert "fc1.bias in 50 places" in ended.data()["error"]["message"]
+    state["fc1.bias"], state["fc2.weight"] = torch.full((50,), 3e38), torch.full((7, 50), 3e38)
+    torch.save(state, tmp_path / "huge.pt")
+    ended = place.run(*_call(tmp_path / "huge.pt"))
+    assert ended.code == 3
     assert "scores that are no numbers" in ended.data()["error"]["message"]
 
 
