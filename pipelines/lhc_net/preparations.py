@@ -5,7 +5,7 @@ from __future__ import annotations
 from repro.schema import FilePreparation, TensorPreparation
 
 _PACKAGE = "pipelines.lhc_net"
-_DATASET = "pipelines.common.fer2013:read_fer2013"
+_DATASET = "pipelines.common.containers:read_container"
 _EMBEDDED = "pipelines.common.faces:embedded"
 
 PREPARATIONS = (
