@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from repro.canonical import loss, normalise
+from repro.canonical import functions, loss, normalise
 from repro.canonical.aten.registry import Context, form, require
 from repro.canonical.scale import exact_sum
 
@@ -220,6 +220,11 @@ def _var(
     return normalise.variance(x, dims or (), 1.0 if correction is None else float(correction), keepdim=keepdim)
 
 
+@form("std.correction")
+def _std(context: Context, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    return functions.sqrt(_var(context, x, *args, **kwargs))
+
+
 @form("var_mean.correction")
 def _var_mean(
     _: Context, x: Tensor, dims: Sequence[int] | None = None, correction: float | None = None, keepdim: bool = False
@@ -241,3 +246,10 @@ def _vector_norm(
     _in_float32(dtype)
     require(order in (1, 2, float("inf")), f"a norm of order {order} is not specified")
     return normalise.vector_norm(x, float(order), dims or (), keepdim=keepdim)
+
+
+@form("norm.Scalar", "norm.ScalarOpt_dim")
+def _norm(
+    context: Context, x: Tensor, order: float | None = 2, dims: Sequence[int] | None = None, keepdim: bool = False
+) -> Tensor:
+    return _vector_norm(context, x, 2 if order is None else order, dims, keepdim)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from repro.canonical import elementwise, functions
-from repro.canonical.aten.registry import Context, form, refuse, require
+from repro.canonical.aten.registry import Context, form, require
 from repro.canonical.elementwise import constant, operand
 
 
@@ -142,8 +142,3 @@ def _linspace(_: Context, start: float, end: float, steps: int, dtype: Any = Non
     places = torch.arange(steps, dtype=torch.float64)
     values = places * (float(end) - float(start))
     return (values / (steps - 1) + float(start)).float().to(where.get("device"))
-
-
-@form("norm.Scalar", "norm.ScalarOpt_dim")
-def _old_norm(_: Context, *args: Any, **kwargs: Any) -> Tensor:
-    raise refuse("torch.norm of this kind is not specified; torch.linalg.vector_norm is")

@@ -124,6 +124,17 @@ def _nearest(_: Context, x: Tensor, outputs: Sequence[int], high: float | None =
     return windows.nearest(x, outputs)
 
 
+@form("upsample_nearest2d.vec")
+def _nearest_by_factor(
+    context: Context, x: Tensor, outputs: Sequence[int] | None, factors: Sequence[float] | None
+) -> Tensor:
+    if outputs is None:
+        assert factors is not None
+        outputs = [int(size * factor) for size, factor in zip(x.shape[2:], factors, strict=True)]
+        _same_map(x.shape[2:], outputs, factors)
+    return windows.nearest(x, outputs)
+
+
 @form("upsample_nearest2d_backward.default")
 def _nearest_backward(
     _: Context,
