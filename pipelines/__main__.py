@@ -93,7 +93,7 @@ def _run(target: str, options: dict[str, str]) -> int:
 
 def _configuration(target: str, options: dict[str, str], results: Path) -> dict[str, Any]:
     names = options["systems"].split()
-    downloads = [one for one in declared() if one.kind == "checkpoint"] if target == "eval-downloaded" else []
+    downloads = _claimed() if target == "eval-downloaded" else []
     chosen = _chosen_models(names, options["models"].split(), {one.system for one in downloads})
     parse_caps(options["isa"] or None, None)  # a wrong cap is told before anything is started
     limits = ["--device", options["device"] or "cpu"]
@@ -124,16 +124,23 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
             "evaluations": [f"{config['models'][0]}/given"],
         }
     wanted = [one for one in downloads if not names or one.system in names]
+    checkpoints = [one for one in wanted if one.kind == "checkpoint"]
     return config | {
         "data": options["data"] or f"artifact:{_PUBLISHED_DATA}",
         "fetch": shlex.join([*(one.id for one in wanted), *([] if options["data"] else [_PUBLISHED_DATA])]),
-        "checkpoints": {one.id: f"artifact:{one.id}" for one in wanted},
+        "checkpoints": {one.id: f"artifact:{one.id}" for one in checkpoints},
         "evaluations": [
             f"{system.name}/{model.name}/{one.id}"
             for system, model in chosen
-            for one in _of_model(system, model, wanted)
+            for one in _of_model(system, model, checkpoints)
         ],
     }
+
+
+def _claimed() -> list[Artifact]:
+    """Return the published checkpoints, and whatever else of a system a published number needs."""
+    needed = {claim.artifact for claim in load_claims(expected_folder())}
+    return [one for one in declared() if one.kind == "checkpoint" or (one.id in needed and one.id != _PUBLISHED_DATA)]
 
 
 def _switched_on(name: str, value: str) -> bool:

@@ -17,7 +17,7 @@ from repro.schema.profile import (
     ThreadPool,
 )
 from repro.schema.record import Record, Stack
-from repro.schema.system import Ensemble, Model, Protocol, Samples, Split, System, settings_of
+from repro.schema.system import Ensemble, Model, Protocol, Samples, Split, System, Votes, settings_of
 from repro.schema.verdict import CONTRADICTIONS, BitVerdict, ClaimVerdict
 
 __all__ = [
@@ -54,6 +54,7 @@ __all__ = [
     "System",
     "TensorPreparation",
     "ThreadPool",
+    "Votes",
     "canonical_json",
     "exact_float",
     "pretty_json",

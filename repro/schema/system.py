@@ -140,6 +140,8 @@ class System(Frozen):
             for a record to keep; no array where nothing is drawn. Optional.
         summarise: ``(scores, labels, protocol) -> dict``: what the published code prints of the scores.
         picture: ``(path) -> uint8 array``: reads a user's picture as the data set would hold it, for ``repro predict``.
+        votes: ``(path, images, labels, usages, labelled) -> Votes``: reads a file of annotators' votes beside the data
+            (:class:`repro.schema.Votes`); optional.
         benchmarked: names of the models that ``make bench`` measures; none by default.
         probe_protocol: the protocol that prepares check-rep's batches, one input an image; ``corrected`` by default.
         probe_images: how many images of each usage check-rep digests as each protocol prepares them; all by default.
@@ -161,6 +163,7 @@ class System(Frozen):
     draws: str | None = None
     summarise: str
     picture: str | None = None
+    votes: str | None = None
     benchmarked: tuple[str, ...] = ()
     probe_protocol: str = "corrected"
     probe_images: int | None = None
@@ -208,6 +211,21 @@ class Samples:
     positions: np.ndarray
     seed: int
     count: int = 0
+
+
+@dataclass(frozen=True)
+class Votes:
+    """What several annotators chose for each image of a data set.
+
+    Attributes:
+        choices: what they could choose.
+        counts: how many chose it, uint8 (n, choices).
+        classes: index in ``choices`` of each of the data set's classes, in the order of its labels.
+    """
+
+    choices: tuple[str, ...]
+    counts: np.ndarray
+    classes: tuple[int, ...]
 
 
 def settings_of(protocol: Protocol, model: Model) -> dict[str, Any]:

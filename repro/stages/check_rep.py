@@ -114,6 +114,7 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
         "verdict": "unrecorded",
         "probe": probe_name(probe, call.data),
         "trace": first.digest(),
+        "counted": answer.get("counted", {}),
         "invariance": [_compared(what, first, other) for what, other in varied.items()],
     }
     return call.record(

@@ -19,6 +19,7 @@ from repro.stages.checkpoint_torch import load_checkpoint
 from repro.stages.data import StoredData
 from repro.stages.prepare import Feed, Watched
 from repro.stages.progress import Progress
+from repro.stages.size_torch import count_size
 from repro.trace.keyed import keyed_image, keyed_tensor
 from repro.trace.record_torch import Recorder, trace_in_pieces
 
@@ -65,7 +66,8 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
         (folder / f"pieces-{size}.json").write_text(trace.to_json(), encoding="utf-8")
     _training(recorder, system, model, network, task, data)
     (folder / "trace.json").write_text(recorder.trace().to_json(), encoding="utf-8")
-    return {"profile": _profile(caps, task["device"]), "switches": switches}
+    counted = count_size(network.eval(), inputs[:1])
+    return {"profile": _profile(caps, task["device"]), "switches": switches, "counted": counted}
 
 
 def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
