@@ -1,1 +1,2 @@
 from repro.canonical.mode import canonical
+VERSION = "canonical-1"

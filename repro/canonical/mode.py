@@ -123,6 +123,8 @@ class canonical(TorchDispatchMode):  # noqa: N801 - a context manager, as torch.
             if unknown:
                 raise NoCanonicalForm(f"tensors of type {', '.join(sorted(map(str, unknown)))} are not specified")
             return taken(self, *args, **kwargs)
+        if "out" in kwargs and isinstance(kwargs["out"], Tensor):
+            return self._into(kwargs.pop("out"), func, args, kwargs)
         each = expand_foreach(func, args, kwargs)
         if each is not None:
             made = [self.__torch_dispatch__(one, (), *call) for one, *call in each]
@@ -135,6 +137,17 @@ class canonical(TorchDispatchMode):  # noqa: N801 - a context manager, as torch.
         if result is NotImplemented:
             raise NoCanonicalForm("the operation is not in the table")
         return result
+
+    def _into(self, out: Tensor, func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor:
+        """Compute the operation that gives a new tensor, and copy that into ``out``."""
+        packet = func.overloadpacket
+        names = (func._overloadname.removesuffix("_out"), "default", "Tensor", "Scalar")
+        found = next((name for name in names if name != "out" and name in packet.overloads()), None)
+        if found is None:
+            raise NoCanonicalForm("the operation is not in the table")
+        self._weights.forget(out)
+        result: Tensor = self.__torch_dispatch__(getattr(packet, found), (), args, kwargs)
+        return out.copy_(result)
 
     def _placed(self, func: Any, error: NoCanonicalForm) -> NoCanonicalForm:
         message = f"{func.name()} has no canonical form: {error.message}. It was called by {self._trail.here()}"

@@ -1,0 +1,1 @@
+def require_fit_machine(): pass
