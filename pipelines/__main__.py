@@ -40,7 +40,19 @@ from repro.store.claims import load_claims
 _STANDARD_ERROR = 2
 _PUBLISHED_DATA = "fer2013-fer2013"  # what eval-downloaded fetches where no DATA= is given
 _TARGETS = ("check-rep", "eval-downloaded", "retrain", "report")
-_KEYS = ("systems", "system", "models", "data", "protocol", "isa", "device", "results", "checkpoint", "certify", "arithmetic")
+_KEYS = (
+    "systems",
+    "system",
+    "models",
+    "data",
+    "protocol",
+    "isa",
+    "device",
+    "results",
+    "checkpoint",
+    "certify",
+    "arithmetic",
+)
 _WORST_FIRST = (EXIT_INTERNAL, EXIT_USAGE, EXIT_CONTRADICTION, EXIT_PREREQUISITE)
 
 

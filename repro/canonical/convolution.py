@@ -47,8 +47,10 @@ class Geometry:
     ) -> Geometry:
         """Read the kernel's size off ``weight`` (.., .., *kernel); single numbers hold for all axes."""
         kernel = tuple(weight.shape[2:])
-        spread = [tuple(each) * len(kernel) if len(each) == 1 else tuple(each) for each in (stride, padding, dilation)]
-        return cls(kernel, *spread, groups)
+        strides, paddings, dilations = (
+            tuple(each) * len(kernel) if len(each) == 1 else tuple(each) for each in (stride, padding, dilation)
+        )
+        return cls(kernel, strides, paddings, dilations, groups)
 
     @property
     def taps(self) -> int:

@@ -76,7 +76,7 @@ def gelu_gradient(g: Tensor, x: Tensor) -> Tensor:
 
 
 def power(x: Tensor, exponent: float) -> Tensor:
-    """x to a constant: products for 2 and 3, F_sqrt and F_rsqrt for halves, else :func:`power_of_tensors`."""
+    """X to a constant: products for 2 and 3, F_sqrt and F_rsqrt for halves, else :func:`power_of_tensors`."""
     if exponent == 2:
         return x * x
     if exponent == 3:

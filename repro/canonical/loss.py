@@ -66,7 +66,7 @@ def _weights(weight: Tensor | None, rows: Tensor, counted: Tensor) -> Tensor:
 
 
 def squared_error(x: Tensor, y: Tensor, reduction: int) -> Tensor:
-    """d = RN32(x - y); RN32(SUM(d*d)/n) for the mean."""
+    """D = RN32(x - y); RN32(SUM(d*d)/n) for the mean."""
     d = (x - y).double()
     squares = d * d
     if reduction == NONE:

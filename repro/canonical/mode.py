@@ -127,7 +127,7 @@ class canonical(TorchDispatchMode):  # noqa: N801 - a context manager, as torch.
             return self._into(kwargs.pop("out"), func, args, kwargs)
         each = expand_foreach(func, args, kwargs)
         if each is not None:
-            made = [self.__torch_dispatch__(one, (), *call) for one, *call in each]
+            made = [self.__torch_dispatch__(one, (), own, named) for one, own, named in each]
             return made if func._schema.returns else None
         super().__enter__()  # the mode is off while it handles an operation; its parts are to be seen again
         try:

@@ -26,7 +26,7 @@ def _times(factor: Tensor | None, inverse: Tensor) -> Tensor:
 def batch_norm_evaluation(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor, variance: Tensor, eps: float
 ) -> Tensor:
-    """y = RN32(RN64(x*a + c)) with inv = F_rsqrt(RN32(rv + eps)), a = RN32(gamma*inv), c = RN32(beta - rm*a).
+    """Y = RN32(RN64(x*a + c)) with inv = F_rsqrt(RN32(rv + eps)), a = RN32(gamma*inv), c = RN32(beta - rm*a).
 
     Args:
         x: float32 (N, C, ...).
@@ -77,7 +77,14 @@ def running(old: Tensor, new: Tensor, momentum: float) -> Tensor:
 
 
 def batch_norm_gradient(
-    dy: Tensor, x: Tensor, weight: Tensor | None, mean: Tensor, inverse: Tensor, *, training: bool, needs: Sequence[bool]
+    dy: Tensor,
+    x: Tensor,
+    weight: Tensor | None,
+    mean: Tensor,
+    inverse: Tensor,
+    *,
+    training: bool,
+    needs: Sequence[bool],
 ) -> Triple:
     """Return dx, dgamma, dbeta: h = RN32(RN32(x - mu)*inv), s = RN32(SUM dy), t = RN32(SUM dy*h).
 
@@ -149,7 +156,7 @@ def _over_rows(values: Tensor, rows: tuple[int, ...]) -> Tensor:
 
 
 def softmax(x: Tensor, dim: int) -> Tensor:
-    """t = RN32(x - max), p = F_exp(t), y = RN32(p / SUM p)."""
+    """T = RN32(x - max), p = F_exp(t), y = RN32(p / SUM p)."""
     p = functions.exp(x - x.amax(dim, keepdim=True))
     return (p.double() / exact_sum(p, (dim,), keepdim=True)).float()
 

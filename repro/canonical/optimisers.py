@@ -96,7 +96,9 @@ def _element(value: Any, place: int) -> Any:
 def _overload(packet: Any, args: tuple[Any, ...]) -> Any:
     """Return the overload for these arguments: a tensor as second operand asks for one that takes tensors."""
     tensors = len(args) > 1 and isinstance(args[1], Tensor)
-    order = ("Tensor", "default", "Tensor_Tensor") if tensors else ("default", "Scalar", "Tensor_Scalar", "Tensor")
+    order: tuple[str, ...] = (
+        ("Tensor", "default", "Tensor_Tensor") if tensors else ("default", "Scalar", "Tensor_Scalar", "Tensor")
+    )
     if packet.__name__.startswith("lerp"):
         order = ("Tensor",) if isinstance(args[2], Tensor) else ("Scalar",)
     return next((getattr(packet, each) for each in order if each in packet.overloads()), None)

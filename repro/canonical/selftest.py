@@ -1,1 +1,2 @@
-def require_fit_machine(): pass
+def require_fit_machine():
+    pass

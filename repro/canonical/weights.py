@@ -53,7 +53,7 @@ class Weights:
         if known.version != tensor._version:
             known.version = tensor._version
             known.made.clear()
-        key = (tensor.storage_offset(), tuple(tensor.shape), tensor.stride(), kind)
+        key = (int(tensor.storage_offset()), tuple(tensor.shape), tensor.stride(), kind)
         if key not in known.made:
             known.made[key] = make(tensor)
         return known.made[key]

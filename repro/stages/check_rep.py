@@ -101,7 +101,9 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
         others = () if canonical else _OTHER_THREADS if memory <= _LARGE else _OTHER_THREADS[:1]
         runs = f"two runs in fresh processes and {len(others)} with more threads"
         if canonical:
-            runs = f"canonical arithmetic, two runs in fresh processes, the second with {_LEAST} kernels and two threads"
+            runs = (
+                f"canonical arithmetic, two runs in fresh processes, the second with {_LEAST} kernels and two threads"
+            )
         say(f"{call.name}: {runs}, {call.data.name}")
         planned = [
             run("first", call.caps, prepare_all=True, pieces=pieces),

@@ -88,7 +88,6 @@ def test_long_contractions_of_extremes(channels: int) -> None:
     assert torch.equal(one, other) and float(one[0, 0, 0, 0]) == -channels
 
 
-
 def test_samples_do_not_see_each_other() -> None:
     x, weight, bias, geometry = drawn(CASES[0])
     together = convolution.convolve(x, weight, bias, geometry)

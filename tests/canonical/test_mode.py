@@ -92,7 +92,9 @@ def test_the_mode_is_active_in_the_backward_pass_and_left_alone_afterwards() -> 
     seen: list[str] = []
 
     class Watch(TorchDispatchMode):
-        def __torch_dispatch__(self, func: object, types: object, args: tuple = (), kwargs: dict | None = None) -> object:
+        def __torch_dispatch__(
+            self, func: object, types: object, args: tuple = (), kwargs: dict | None = None
+        ) -> object:
             seen.append(str(func))
             return func(*args, **(kwargs or {}))  # type: ignore[operator]
 

@@ -75,7 +75,10 @@ CASES: dict[str, tuple[Function, tuple[torch.Tensor, ...]]] = {
     "matrix products": (lambda a, b, c: torch.bmm(a, b) @ c, (normal(2, 3, 4), normal(2, 4, 5), normal(5, 3))),
     "linear": (F.linear, (normal(2, 3, 4), normal(5, 4), normal(5))),
     "convolution of one sample": (lambda x, w: F.conv2d(x, w, padding=1), (normal(3, 6, 6), normal(4, 3, 3, 3))),
-    "depthwise convolution": (lambda x, w, b: F.conv2d(x, w, b, groups=4), (normal(2, 4, 5, 5), normal(4, 1, 3, 3), normal(4))),
+    "depthwise convolution": (
+        lambda x, w, b: F.conv2d(x, w, b, groups=4),
+        (normal(2, 4, 5, 5), normal(4, 1, 3, 3), normal(4)),
+    ),
     "transposed convolution": (
         lambda x, w, b: F.conv_transpose2d(x, w, b, stride=2, padding=1, output_padding=1, groups=2),
         (normal(2, 4, 5, 5), normal(4, 3, 3, 3), normal(6)),
@@ -104,7 +107,10 @@ CASES: dict[str, tuple[Function, tuple[torch.Tensor, ...]]] = {
     "sums by index": (lambda x, y: x.index_add(1, ROWS[0], y), (normal(4, 3), normal(4, 3, seed=1))),
     "sums by scatter": (lambda x, y: x.scatter_add(0, ROWS, y), (normal(3, 3), normal(2, 3, seed=1))),
     "maxima": (lambda x: x.max(1).values + x.amax(1), (normal(4, 5),)),
-    "attention": (lambda q, k, v: F.scaled_dot_product_attention(q, k, v), tuple(normal(2, 4, 8, seed=s) for s in range(3))),
+    "attention": (
+        lambda q, k, v: F.scaled_dot_product_attention(q, k, v),
+        tuple(normal(2, 4, 8, seed=s) for s in range(3)),
+    ),
 }
 
 

@@ -119,7 +119,9 @@ def _same_map(sizes: Sequence[int], outputs: Sequence[int], scales: Sequence[flo
 
 
 @form("upsample_nearest2d.default")
-def _nearest(_: Context, x: Tensor, outputs: Sequence[int], high: float | None = None, wide: float | None = None) -> Tensor:
+def _nearest(
+    _: Context, x: Tensor, outputs: Sequence[int], high: float | None = None, wide: float | None = None
+) -> Tensor:
     _same_map(x.shape[2:], outputs, (high, wide))
     return windows.nearest(x, outputs)
 

@@ -32,9 +32,7 @@ def _affine_grid_backward(_: Context, g: Tensor, sizes: Sequence[int], align_cor
 
 
 @form("grid_sampler_2d")
-def _grid_sampler(
-    _: Context, x: Tensor, grid: Tensor, interpolation: int, padding: int, align_corners: bool
-) -> Tensor:
+def _grid_sampler(_: Context, x: Tensor, grid: Tensor, interpolation: int, padding: int, align_corners: bool) -> Tensor:
     return sampling.grid_sample(x, grid, _padding(interpolation, padding), align_corners=align_corners)
 
 
