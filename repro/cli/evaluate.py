@@ -13,7 +13,7 @@ from repro.cli.answer import Answer, finish
 
 def evaluate(
     system: Annotated[str, typer.Option("--system", "-s", help="System to evaluate.")],
-    checkpoint: options.Checkpoint,
+    checkpoint: options.Checkpoint = None,
     model: options.Model = None,
     data: options.Data = "embedded",
     split: Annotated[str, typer.Option("--split", help="Split that the system declares.")] = "test",
@@ -29,6 +29,13 @@ def evaluate(
         list[str] | None,
         typer.Option("--after", help="Model that ran before in the published process, whose draws came first; repeat."),
     ] = None,
+    ensemble: Annotated[
+        str | None,
+        typer.Option("--ensemble", help="Add up what evaluations before have left for this ensemble's members."),
+    ] = None,
+    members: Annotated[
+        str | None, typer.Option("--members", help="Only these members of the ensemble, joined by commas.")
+    ] = None,
     isa: options.Isa = None,
     threads: Annotated[int, typer.Option("--threads", help="Threads of the libraries.")] = 1,
     device: options.Device = "cpu",
@@ -43,6 +50,7 @@ def evaluate(
 
     def run() -> Answer:
         from repro.cli.text import evaluation_text
+        from repro.errors import UsageError
         from repro.registry import one_model
         from repro.report.outcome import exit_code
         from repro.report.text import verdict_table
@@ -51,6 +59,12 @@ def evaluate(
         from repro.stages.evaluate import evaluate as run_evaluation
         from repro.stages.judge import Shelf
 
+        if ensemble is not None:
+            return _ensemble(
+                system, ensemble, members.split(",") if members is not None else None, data, split, protocol, results
+            )
+        if checkpoint is None:
+            raise UsageError("no checkpoint to evaluate", next_step="give --checkpoint a file, or artifact:ID")
         owner, one = one_model(system, model)
         asked = {
             "data": Path(data).name,
@@ -114,3 +128,45 @@ def evaluate(
         return Answer(document, evaluation_text(record), exit_code([record]))
 
     finish("eval", run, as_json=json, receipt=receipt)
+
+
+def _ensemble(
+    system: str, ensemble: str, members: list[str] | None, data: str, split: str, protocol: str, results: Path
+) -> Answer:
+    from repro.cli.text import evaluation_text
+    from repro.report.outcome import exit_code
+    from repro.report.text import verdict_table
+    from repro.stages.blocked import recorded_if_blocked
+    from repro.stages.ensemble import evaluate_ensemble
+
+    asked = {
+        "data": Path(data).name,
+        "split": split,
+        "protocol": protocol,
+        "checkpoint": "ensemble",
+        "members": members or [],
+    }
+    record, error = recorded_if_blocked(
+        "eval",
+        system,
+        ensemble,
+        asked,
+        [Path(data)],
+        results,
+        lambda: evaluate_ensemble(
+            system, ensemble, members=members, data=data, split=split, protocol=protocol, results=results
+        ),
+    )
+    if error is not None:
+        return Answer({"records": [record.to_data()]}, verdict_table([record]), exit_code([record]), [error])
+    result = record.result
+    document = {
+        "system": system,
+        "model": ensemble,
+        "split": split,
+        "protocol": protocol,
+        "verdict": record.verdict,
+        **{name: result[name] for name in ("correct", "n", "accuracy", "interval", "spread", "members")},
+        "records": [record.to_data()],
+    }
+    return Answer(document, evaluation_text(record), exit_code([record]))
