@@ -35,7 +35,7 @@ def affine_grid(theta: Tensor, sizes: tuple[int, int], *, align_corners: bool) -
 
 def affine_grid_gradient(g: Tensor, *, align_corners: bool) -> Tensor:
     """Return the gradient by theta, RN32(SUM g*X), RN32(SUM g*Y), RN32(SUM g): float32 (N, 2, 3). g: (N, H, W, 2)."""
-    samples, height, width, _ = g.shape
+    _samples, height, width, _ = g.shape
     wide = g.double()
     x = base_coordinates(width, g.device, align_corners=align_corners).double().reshape(1, 1, -1, 1)
     y = base_coordinates(height, g.device, align_corners=align_corners).double().reshape(1, -1, 1, 1)

@@ -14,7 +14,7 @@ from repro.schema import Arithmetic, Record, arithmetic_name, chosen_arithmetics
 
 def evaluate(
     system: Annotated[str, typer.Option("--system", "-s", help="System to evaluate.")],
-    checkpoint: options.Checkpoint,
+    checkpoint: options.Checkpoint = None,
     model: options.Model = None,
     data: options.Data = "embedded",
     split: Annotated[str, typer.Option("--split", help="Split that the system declares.")] = "test",
@@ -29,6 +29,13 @@ def evaluate(
     after: Annotated[
         list[str] | None,
         typer.Option("--after", help="Model that ran before in the published process, whose draws came first; repeat."),
+    ] = None,
+    ensemble: Annotated[
+        str | None,
+        typer.Option("--ensemble", help="Add up what evaluations before have left for this ensemble's members."),
+    ] = None,
+    members: Annotated[
+        str | None, typer.Option("--members", help="Only these members of the ensemble, joined by commas.")
     ] = None,
     isa: options.Isa = None,
     arithmetic: options.Arithmetic = "native",
@@ -54,6 +61,14 @@ def evaluate(
         from repro.stages.evaluate import evaluate as run_evaluation
         from repro.stages.judge import Shelf
 
+        if ensemble is not None and arithmetic != "native":
+            raise UsageError("an ensemble adds up evaluations in native arithmetic", next_step="leave out --arithmetic")
+        if ensemble is not None:
+            return _ensemble(
+                system, ensemble, members.split(",") if members is not None else None, data, split, protocol, results
+            )
+        if checkpoint is None:
+            raise UsageError("no checkpoint to evaluate", next_step="give --checkpoint a file, or artifact:ID")
         owner, one = one_model(system, model)
         asked = {
             "data": Path(data).name,
@@ -137,3 +152,45 @@ def _document(record: Record, split: str, protocol: str) -> dict[str, Any]:
         "profile_class": result["bits"].get("profile_class"),
         "stack": record.stack.model_dump(),
     }
+
+
+def _ensemble(
+    system: str, ensemble: str, members: list[str] | None, data: str, split: str, protocol: str, results: Path
+) -> Answer:
+    from repro.cli.text import evaluation_text
+    from repro.report.outcome import exit_code
+    from repro.report.text import verdict_table
+    from repro.stages.blocked import recorded_if_blocked
+    from repro.stages.ensemble import evaluate_ensemble
+
+    asked = {
+        "data": Path(data).name,
+        "split": split,
+        "protocol": protocol,
+        "checkpoint": "ensemble",
+        "members": members or [],
+    }
+    record, error = recorded_if_blocked(
+        "eval",
+        system,
+        ensemble,
+        asked,
+        [Path(data)],
+        results,
+        lambda: evaluate_ensemble(
+            system, ensemble, members=members, data=data, split=split, protocol=protocol, results=results
+        ),
+    )
+    if error is not None:
+        return Answer({"records": [record.to_data()]}, verdict_table([record]), exit_code([record]), [error])
+    result = record.result
+    document = {
+        "system": system,
+        "model": ensemble,
+        "split": split,
+        "protocol": protocol,
+        "verdict": record.verdict,
+        **{name: result[name] for name in ("correct", "n", "accuracy", "interval", "spread", "members")},
+        "records": [record.to_data()],
+    }
+    return Answer(document, evaluation_text(record), exit_code([record]))

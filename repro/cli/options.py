@@ -20,7 +20,7 @@ Data = Annotated[
     ),
 ]
 Checkpoint = Annotated[
-    str, typer.Option("--checkpoint", "-c", help="Checkpoint in the published format: a path, or artifact:ID.")
+    str | None, typer.Option("--checkpoint", "-c", help="Checkpoint in the published format: a path, or artifact:ID.")
 ]
 Protocol = Annotated[
     str, typer.Option("--protocol", "-p", help="Protocol that the system declares: as-published, corrected.")

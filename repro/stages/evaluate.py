@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from repro.compare.certificate import Certificate, certify
-from repro.compare.counts import wilson_interval
 from repro.compare.divergence import compare_traces
-from repro.digest import file_digest, set_digest, tensor_digest
-from repro.errors import BadInput, MissingFile, UsageError
+from repro.digest import file_digest, set_digest
+from repro.errors import MissingFile, UsageError
 from repro.hardware.cpu import ISA_LEVELS, own_levels
 from repro.registry import resolve
 from repro.schema import Arithmetic, Caps, Device, Protocol, Record, Samples, Split, settings_of
 from repro.stages.call import REFERENCE_THREADS, SEED, Call
+from repro.stages.counting import count_answers, seen_in_training
 from repro.stages.etl import EMBEDDED
 from repro.stages.judge import Shelf
 from repro.stages.times import timing
@@ -124,7 +124,14 @@ class _Evaluation:
             trace = Trace.read(folder / "trace.json")
             count = len(self.protocol.seeds) or 1
             runs = [_scores(folder, run) for run in range(count)]
-            counts = self._counts(runs, labels)
+            counts = count_answers(
+                runs,
+                labels,
+                protocol=self.protocol,
+                classes=self.call.system.classes,
+                seen=seen_in_training(data, self.split),
+                summarise=resolve(self.call.system.summarise),
+            )
             certificate = self._certificate(runs[0], labels, trace, Path(name)) if self.certified else None
         outputs = {"trace": store.save_document(trace), "labels": store.save_array(labels)}
         sentences, drawn = self._draws()
@@ -213,66 +220,7 @@ class _Evaluation:
             f"checkpoint {self.inputs['checkpoint']}, data {self.call.data.content}"
         )
 
-    def _counts(self, runs: list[np.ndarray], labels: np.ndarray) -> dict[str, Any]:
-        summarise = resolve(self.call.system.summarise)
-        seen = self._seen_in_training()
-        entries = []
-        for run, scores in enumerate(runs):
-            if not np.isfinite(scores).all():
-                raise BadInput(
-                    f"run {run}: {_unusable(scores)} images have scores that are no numbers",
-                    next_step="check the checkpoint's weights for NaN",
-                )
-            predictions = scores.argmax(axis=1)
-            right = predictions == labels
-            entries.append(
-                {
-                    "seed": self.protocol.seeds[run] if self.protocol.seeds else None,
-                    "correct": int(right.sum()),
-                    "unseen_correct": int(right[~seen].sum()),
-                    "predictions": tensor_digest(predictions.astype(np.int64)),
-                    **summarise(scores, labels, self.protocol),
-                }
-            )
-        first, n = entries[0], len(labels)
-        correct = first["correct"]
-        low, high = wilson_interval(correct, n)
-        counts = sorted(entry["correct"] for entry in entries)
-        return {
-            "correct": correct,
-            "n": n,
-            "accuracy": correct / n,
-            "interval": [low, high],
-            "predictions": first["predictions"],
-            "confusion": _confusion(runs[0].argmax(axis=1), labels, len(self.call.system.classes)),
-            "unseen": {"correct": first["unseen_correct"], "n": int((~seen).sum())},
-            "runs": entries,
-            "spread": {
-                "runs": len(entries),
-                "minimum": counts[0],
-                "maximum": counts[-1],
-                "mean": sum(counts) / len(counts),
-            },
-        }
-
-    def _seen_in_training(self) -> np.ndarray:
-        """Return which images of the split occur, to the pixel, among training rows outside it (F-DUP)."""
-        data = self.call.data
-        images, rows, others = data.images(), data.rows(self.split), data.training_rows_outside(self.split)
-        known = {images[row].tobytes() for row in others}
-        return np.array([images[row].tobytes() in known for row in rows])
-
 
 def _scores(folder: Path, run: int) -> np.ndarray:
     scores: np.ndarray = np.load(folder / f"scores-{run}.npy", allow_pickle=False)
     return scores
-
-
-def _confusion(predictions: np.ndarray, labels: np.ndarray, classes: int) -> list[list[int]]:
-    matrix = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(matrix, (labels, predictions), 1)
-    return [[int(value) for value in row] for row in matrix]
-
-
-def _unusable(scores: np.ndarray) -> int:
-    return int((~np.isfinite(scores)).any(axis=1).sum())

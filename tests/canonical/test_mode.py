@@ -133,7 +133,8 @@ def test_a_changed_parameter_is_quantised_anew(change: str) -> None:
         after = model(x)
     with canonical():
         fresh = model(x)
-    assert torch.equal(after, fresh) and not torch.equal(after, before)
+    assert torch.equal(after, fresh)
+    assert not torch.equal(after, before)
 
 
 def test_weights_are_quantised_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +182,8 @@ def test_initialisation_is_drawn_by_counters() -> None:
         one = nn.Linear(30, 20).weight
     with canonical(seed=5):
         other = nn.Linear(30, 20).weight
-    assert torch.equal(one, other) and one.abs().max() <= 30**-0.5
+    assert torch.equal(one, other)
+    assert one.abs().max() <= 30**-0.5
 
 
 def test_lists_of_tensors_are_taken_one_by_one() -> None:

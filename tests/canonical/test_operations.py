@@ -130,7 +130,8 @@ def test_values_and_gradients_are_those_of_float64(name: str) -> None:
         found = run(function, inputs, dy)
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
-        assert one.dtype == torch.float32 and one.shape == other.shape
+        assert one.dtype == torch.float32
+        assert one.shape == other.shape
         torch.testing.assert_close(one.double(), other, rtol=2e-4, atol=2e-5)
 
 

@@ -139,7 +139,8 @@ def test_powers_of_step_counts_are_repeated_products(beta: float, count: int) ->
     power = beta ** StepCount(count)
     assert power == product
     correction = 1 - power
-    assert correction == 1 - product and correction**0.5 == math.sqrt(1 - product)
+    assert correction == 1 - product
+    assert correction**0.5 == math.sqrt(1 - product)
 
 
 def test_the_library_is_left_as_it_was() -> None:

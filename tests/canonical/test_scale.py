@@ -90,7 +90,8 @@ def test_sums_keep_the_axes_that_are_not_added() -> None:
 def test_a_group_with_nan_or_infinity_is_nan_and_no_other_is(bad: float) -> None:
     x = torch.tensor([[1.0, bad], [2.0, 3.0]])
     total = exact_sum(x, (1,))
-    assert total[0].isnan() and total[1] == 5
+    assert total[0].isnan()
+    assert total[1] == 5
     assert torch.isfinite(quantise(x, (1,)).values).all()
 
 
@@ -98,7 +99,8 @@ def test_zeros_and_denormals_are_exact() -> None:
     tiny = 2.0**-149
     assert float(exact_sum(torch.tensor([tiny, tiny, 0.0]), ())) == 2 * tiny
     zero = exact_sum(torch.tensor([-0.0, -0.0]), ())
-    assert zero == 0 and not torch.signbit(zero)
+    assert zero == 0
+    assert not torch.signbit(zero)
 
 
 @given(st.integers(-(2**53), 2**53), st.integers(-300, 100), FLOATS)

@@ -6,8 +6,8 @@ from repro.canonical.aten.registry import PASSED, overloads
 
 VIEWS = (
     "view _unsafe_view _reshape_alias reshape t t_ transpose transpose_ permute expand unsqueeze unsqueeze_ squeeze "
-    "squeeze_ select slice unbind split split_with_sizes unfold as_strided alias detach detach_ diagonal flatten.using_ints"
-    " movedim narrow view_as_real lift lift_fresh set_ resize_ unsafe_split"
+    "squeeze_ select slice unbind split split_with_sizes unfold as_strided alias detach detach_ diagonal "
+    "flatten.using_ints movedim narrow view_as_real lift lift_fresh set_ resize_ unsafe_split"
 )
 COPIES = (
     "clone copy_ _to_copy cat stack repeat expand_copy index.Tensor gather index_select constant_pad_nd flip roll "
@@ -16,8 +16,8 @@ COPIES = (
     "pixel_unshuffle channel_shuffle repeat_interleave.self_int contiguous masked_select"
 )
 MADE = (
-    "empty empty_like empty_strided zeros zeros_like ones ones_like full full_like new_empty new_empty_strided new_zeros "
-    "new_ones new_full fill_ zero_ scalar_tensor arange eye _efficientzerotensor"
+    "empty empty_like empty_strided zeros zeros_like ones ones_like full full_like new_empty new_empty_strided "
+    "new_zeros new_ones new_full fill_ zero_ scalar_tensor arange eye _efficientzerotensor"
 )
 CHOSEN = (
     "_local_scalar_dense item max min amax amin argmax argmin maximum minimum topk sort max_pool2d_with_indices "
@@ -32,8 +32,8 @@ EXACT = "neg neg_ abs abs_ floor floor_ ceil ceil_ round round_ trunc trunc_ fra
 
 INTEGER = (
     "add add_ sub sub_ rsub mul mul_ sum sum.dim_IntList cumsum floor_divide floor_divide_ remainder remainder_ "
-    "div.Tensor_mode __lshift__ __rshift__ bitwise_left_shift bitwise_right_shift pow bincount prod _unique2 unique_dim "
-    "randint"
+    "div.Tensor_mode __lshift__ __rshift__ bitwise_left_shift bitwise_right_shift pow bincount prod _unique2 "
+    "unique_dim randint"
 )
 """Exact where every tensor holds integers or truth values."""
 

@@ -30,7 +30,8 @@ def _batch_norm(
     eps: float,
 ) -> tuple[Tensor, Tensor, Tensor]:
     if not training:
-        assert running_mean is not None and running_var is not None
+        assert running_mean is not None
+        assert running_var is not None
         y = normalise.batch_norm_evaluation(x, weight, bias, running_mean, running_var, eps)
         return y, x.new_empty(0), x.new_empty(0)
     y, mean, inverse, squares = normalise.batch_norm_training(x, weight, bias, eps)
@@ -83,9 +84,11 @@ def _batch_norm_backward(
     needs: Sequence[bool],
 ) -> normalise.Triple:
     if not training:
-        assert running_mean is not None and running_var is not None
+        assert running_mean is not None
+        assert running_var is not None
         mean, inverse = running_mean, normalise.inverse_deviation(running_var.double(), eps)
-    assert mean is not None and inverse is not None
+    assert mean is not None
+    assert inverse is not None
     return normalise.batch_norm_gradient(dy, x, weight, mean, inverse, training=training, needs=needs)
 
 
