@@ -15,6 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from repro.canonical import canonical
 from repro.canonical.aten import PASSED
+from repro.canonical.aten.movement import INTEGER_ONLY
 from tests.canonical.test_operations import CASES, normal, run
 
 IEEE = {"add", "add_", "sub", "mul", "mul_", "div", "rsub", "__rshift__", "__lshift__", "bitwise_and", "reciprocal"}
