@@ -78,7 +78,7 @@ void largest(const float *x, int64_t groups, int64_t each, float *found) {
 }
 
 /* Activations as planes: round-half-even(x * factor), `spread` places apart, inside padded rows and columns.
- * factor: one a sample, or one a column of a single row (per_column).
+ * factor: one a sample, or one a column (per_column).
  */
 void pack_activations(const float *x, int64_t samples, int64_t channels, int64_t height, int64_t width,
                       int64_t step_sample, int64_t step_channel, int64_t step_row, int64_t step_column,
@@ -195,7 +195,7 @@ static void tile(const int16_t *x, int64_t step, const int64_t *offsets, int64_t
 }
 
 /* y = float32(float64(S) * (unit_x * unit_w) + bias) for all outputs.
- * unit_x: one a sample, or one a column of a single row (per_column). bias: NULL for none.
+ * unit_x: one a sample, or one a column (per_column). bias: NULL for none.
  * y is addressed by steps: a sample, an output channel, a row, a column.
  */
 void convolve(const int16_t *x, int64_t samples, int64_t rows, int64_t columns, int64_t channels, const int16_t *w,

@@ -12,6 +12,7 @@ import platform
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,12 +21,13 @@ import torch
 from torch import Tensor
 
 from repro.canonical.convolution import Geometry, weight_by_input, weight_by_output
-from repro.canonical.scale import BITS, exponent, power_of_two
+from repro.canonical.scale import BITS, exponent, largest, power_of_two, quantise
 
 _SOURCE = Path(__file__).with_name("kernels.c")
-_FLAGS = (
-    "-O3 -fopenmp -ffp-contract=off -fno-math-errno -fno-trapping-math -fwrapv -fno-strict-aliasing -shared -fPIC"
-).split()
+_FLAGS = [
+    *("-O3", "-fopenmp", "-shared", "-fPIC", "-ffp-contract=off"),
+    *("-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-fno-strict-aliasing"),
+]
 _MACHINES = {"default": "x86-64", "avx2": "x86-64-v3"}
 """What ``ATEN_CPU_CAPABILITY`` caps the kernels to; all that the processor has by default."""
 
@@ -91,6 +93,12 @@ def serves(x: Tensor, geometry: Geometry) -> bool:
     return x.ndim == 4 and geometry.groups == 1 and not x.is_cuda and x.numel() > 0 and library() is not None
 
 
+def multiplies(a: Tensor, b: Tensor, bias: Tensor | None) -> bool:
+    """Tell whether the kernels compute this product: of two matrices, with a bias by column, on a CPU."""
+    fits = a.ndim == 2 and a.numel() > 0 and b.numel() > 0 and (bias is None or bias.shape == b.shape[1:])
+    return fits and not a.is_cuda and library() is not None
+
+
 def pack_weight(weight: Tensor) -> PackedWeight:
     """Pack (O, I, *kernel) for the forward convolution, a scale per output channel."""
     return _packed(weight, by_output=True)
@@ -102,21 +110,21 @@ def pack_weight_back(weight: Tensor) -> PackedWeight:
 
 
 def _packed(weight: Tensor, *, by_output: bool) -> PackedWeight:
+    quantised = weight_by_output(weight) if by_output else weight_by_input(weight, 1)
+    q = quantised.values.float().reshape(*weight.shape[:2], -1)
+    return _pack_weight(q if by_output else q.transpose(0, 1), quantised.unit.reshape(-1), flipped=not by_output)
+
+
+def _pack_weight(q: Tensor, unit: Tensor, *, flipped: bool = False) -> PackedWeight:
+    """Pack integers (outputs, channels, taps) of any strides; ``flipped`` turns the taps round."""
     kernels = library()
     assert kernels is not None
-    quantised = weight_by_output(weight) if by_output else weight_by_input(weight, 1)
-    q = quantised.values.float().reshape(*weight.shape[:2], -1).contiguous()
     outputs, channels, taps = q.shape
-    step_output, step_channel, step_tap = q.stride()
-    if not by_output:
-        outputs, channels, step_output, step_channel = channels, outputs, step_channel, step_output
     block = kernels.block_size()
     packed = torch.empty(-(-outputs // block) * block * taps * -(-channels // 2) * _PLANES, dtype=torch.int16)
-    numbers = (outputs, channels, taps, step_output, step_channel, step_tap)
-    kernels.pack_weights(
-        _pointer(q), *map(ctypes.c_int64, numbers), ctypes.c_int(not by_output), _pointer(packed)
-    )
-    return PackedWeight(packed, quantised.unit.reshape(-1).contiguous(), outputs, channels)
+    numbers = map(ctypes.c_int64, (outputs, channels, taps, *q.stride()))
+    kernels.pack_weights(_pointer(q), *numbers, ctypes.c_int(flipped), _pointer(packed))
+    return PackedWeight(packed, unit.contiguous(), outputs, channels)
 
 
 def convolved(
@@ -124,9 +132,9 @@ def convolved(
     weight: PackedWeight,
     bias: Tensor | None,
     geometry: Geometry,
-    outputs: tuple[int, int],
+    outputs: Sequence[int],
     *,
-    edges: tuple[int, int],
+    edges: Sequence[int],
     spread: int = 1,
     per_column: bool = False,
 ) -> Tensor | None:
@@ -145,49 +153,154 @@ def convolved(
     Returns:
         None where a group lies so low that float32 cannot scale it.
     """
+    scale = _scale(x, per_column=per_column)
+    if scale is None:
+        return None
+    (high, wide), (apart, aside) = geometry.kernel, geometry.dilation
+    samples, _, height, width = x.shape
+    rows = max((outputs[0] - 1) * geometry.stride[0] + (high - 1) * apart + 1, edges[0] + (height - 1) * spread + 1)
+    columns = max((outputs[1] - 1) * geometry.stride[1] + (wide - 1) * aside + 1, edges[1] + (width - 1) * spread + 1)
+    packed = _pack(x, scale, edges, (rows, columns), geometry.stride[1], spread=spread)
+    offsets = [(i * apart * columns + j * aside) * packed.place for i in range(high) for j in range(wide)]
+    y = torch.empty(samples, weight.outputs, *outputs, memory_format=_format(x))
+    _multiply(packed, weight, offsets, geometry.stride, bias, y)
+    return y
+
+
+def weight_gradient(x: Tensor, dy: Tensor, kernel_shape: Sequence[int], geometry: Geometry) -> Tensor | None:
+    """Return the gradient of an ungrouped convolution by its weight, float32 of ``kernel_shape``.
+
+    It is a convolution itself: dy's rows are the taps, the places in a row its channels, and x's channels the columns,
+    once for every column of the kernel.
+
+    Returns:
+        None where a group lies so low that float32 cannot scale it.
+    """
+    scale = _scale(x.movedim(1, 3), per_column=True)  # N, H, W, C: per channel
+    q_y = quantise(dy, (0, 2, 3))
+    if scale is None:
+        return None
+    samples, outputs, rows_out, columns_out = dy.shape
+    channels, (high, wide) = x.shape[1], geometry.kernel
+    lines = q_y.values.float().permute(1, 3, 0, 2).reshape(outputs, columns_out, samples * rows_out)
+    weight = _pack_weight(lines, q_y.unit.reshape(-1))
+    (top, side), (down, right), (apart, aside) = geometry.padding, geometry.stride, geometry.dilation
+    padded = torch.nn.functional.pad(x, (side, side))
+    rows = max((rows_out - 1) * down + (high - 1) * apart + 1, top + x.shape[2])
+    found = torch.empty(outputs, channels, high, wide)
+    for column in range(wide):
+        start = column * aside
+        seen = padded[..., start : start + (columns_out - 1) * right + 1 : right].permute(0, 3, 2, 1)
+        packed = _pack(seen, scale, (top, 0), (rows, channels), 1)
+        offsets = [(n * rows + row * down) * channels * packed.place for n in range(samples) for row in range(rows_out)]
+        target = found[..., column].permute(0, 2, 1).unsqueeze(0)  # 1, O, kernel row, C
+        _multiply(packed, weight, offsets, (apart, 1), None, target)
+    return found.reshape(tuple(kernel_shape))
+
+
+def matrix_product(a: Tensor, b: PackedWeight, bias: Tensor | None) -> Tensor | None:
+    """Return a (M, K) times packed columns, a scale per row, float32 (M, N): a convolution of one row of M places."""
+    x = a.t().reshape(1, a.shape[1], 1, a.shape[0])
+    scale = _scale(x, per_column=True)
+    if scale is None:
+        return None
+    packed = _pack(x, scale, (0, 0), (1, a.shape[0]), 1)
+    y = torch.empty(a.shape[0], b.outputs)
+    _multiply(packed, b, [0], (1, 1), bias, y.t().reshape(1, b.outputs, 1, a.shape[0]))
+    return y
+
+
+def pack_columns(b: Tensor) -> PackedWeight:
+    """Pack b (K, N), a scale per column."""
+    q = quantise(b, (0,))
+    return _pack_weight(q.values.float().t().unsqueeze(2), q.unit.reshape(-1))
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Factors that make integers of activations, and the units that make values of integers.
+
+    Attributes:
+        factor: float32, one a sample, or one a column.
+        unit: float64, the same.
+        per_column: which of them.
+    """
+
+    factor: Tensor
+    unit: Tensor
+    per_column: bool
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """Activations as the kernels read them. ``place``: int16 values of one place."""
+
+    values: Tensor
+    scale: _Scale
+    shape: tuple[int, int, int, int]
+    place: int
+
+
+def _scale(x: Tensor, *, per_column: bool) -> _Scale | None:
     kernels = library()
     assert kernels is not None
-    samples, channels, height, width = x.shape
     magnitude = _largest(kernels, x, per_column=per_column)
     finite = torch.isfinite(magnitude)
     e = torch.where(finite, exponent(magnitude), 0)
     if int(e.min()) < _FLOAT32_FACTORS:
         return None
     factor = torch.where(finite, power_of_two(BITS - e), 0.0).float()
-    unit = torch.where(finite, power_of_two(e - BITS), torch.nan)
-    (high, wide), (down, right), (apart, aside) = geometry.kernel, geometry.stride, geometry.dilation
-    rows = max((outputs[0] - 1) * down + (high - 1) * apart + 1, edges[0] + (height - 1) * spread + 1)
-    columns = max((outputs[1] - 1) * right + (wide - 1) * aside + 1, edges[1] + (width - 1) * spread + 1)
+    return _Scale(factor, torch.where(finite, power_of_two(e - BITS), torch.nan), per_column)
+
+
+def _pack(
+    x: Tensor, scale: _Scale, edges: Sequence[int], sizes: tuple[int, int], stride: int, *, spread: int = 1
+) -> _Packed:
+    """Lay x (N, C, H, W) of any strides out in planes of ``sizes``, ``edges`` zeros before the first row and column."""
+    kernels = library()
+    assert kernels is not None
+    samples, channels, height, width = x.shape
     place = -(-channels // 2) * _PLANES
-    beyond = kernels.positions_at_once() * right * place  # the last tile reads past the end
-    packed = torch.empty(samples * rows * columns * place + beyond, dtype=torch.int16)
+    beyond = kernels.positions_at_once() * stride * place  # the last tile reads past the end
+    packed = torch.empty(samples * sizes[0] * sizes[1] * place + beyond, dtype=torch.int16)
     kernels.pack_activations(
         _pointer(x),
         *map(ctypes.c_int64, (samples, channels, height, width, *x.stride())),
-        _pointer(factor),
-        ctypes.c_int(per_column),
-        *map(ctypes.c_int64, (*edges, rows, columns, spread)),
+        _pointer(scale.factor),
+        ctypes.c_int(scale.per_column),
+        *map(ctypes.c_int64, (*edges, *sizes, spread)),
         _pointer(packed),
     )
-    offsets = torch.tensor(
-        [(i * apart * columns + j * aside) * place for i in range(high) for j in range(wide)], dtype=torch.int64
-    )
-    y = torch.empty(samples, weight.outputs, *outputs, memory_format=_format(x))
+    return _Packed(packed, scale, (samples, channels, *sizes), place)
+
+
+def _multiply(
+    x: _Packed,
+    weight: PackedWeight,
+    offsets: list[int],
+    stride: Sequence[int],
+    bias: Tensor | None,
+    y: Tensor,
+) -> None:
+    """Fill y (N, O, rows, columns), of any strides. ``offsets``: where each tap's place lies from the first."""
+    kernels = library()
+    assert kernels is not None
+    _samples, channels, rows, columns = x.shape
+    taps, added = torch.tensor(offsets, dtype=torch.int64), None if bias is None else bias.contiguous()
     kernels.convolve(
-        _pointer(packed),
-        *map(ctypes.c_int64, (samples, rows, columns, channels)),
+        _pointer(x.values),
+        *map(ctypes.c_int64, (y.shape[0], rows, columns, channels)),
         _pointer(weight.values),
         ctypes.c_int64(weight.outputs),
-        _pointer(offsets),
-        *map(ctypes.c_int64, (len(offsets), *outputs, down, right)),
-        _pointer(unit),
-        ctypes.c_int(per_column),
+        _pointer(taps),
+        *map(ctypes.c_int64, (len(offsets), *y.shape[2:], *stride)),
+        _pointer(x.scale.unit),
+        ctypes.c_int(x.scale.per_column),
         _pointer(weight.unit),
-        None if bias is None else _pointer(bias.contiguous()),
+        None if added is None else _pointer(added),
         _pointer(y),
         *map(ctypes.c_int64, y.stride()),
     )
-    return y
 
 
 def _format(x: Tensor) -> torch.memory_format:
@@ -199,7 +312,7 @@ def _format(x: Tensor) -> torch.memory_format:
 
 def _largest(kernels: ctypes.CDLL, x: Tensor, *, per_column: bool) -> Tensor:
     if per_column:
-        return x.abs().amax((0, 1, 2)).double()
+        return largest(x, (0, 1, 2)).reshape(-1).double()
     samples = x.shape[0]
     if x.is_contiguous() or x.is_contiguous(memory_format=torch.channels_last):
         found = torch.empty(samples)

@@ -61,7 +61,8 @@ def _convolution_backward(
         dx = _back(context, dy, weight, None, geometry, x.shape[2:])
     if needs[1]:
         seen, sent = (dy, x) if transposed else (x, dy)
-        dw = convolution.weight_gradient(seen, sent, weight.shape, geometry)
+        dw = native.weight_gradient(seen, sent, weight.shape, geometry) if native.serves(seen, geometry) else None
+        dw = convolution.weight_gradient(seen, sent, weight.shape, geometry) if dw is None else dw
     if needs[2]:
         db = exact_sum(dy, (0, *range(2, dy.ndim))).float()
     return dx, dw, db
@@ -86,9 +87,7 @@ def _back(
     turned = geometry.turned() if native.serves(dy, geometry) else None
     if turned is not None:
         packed = context.weight(weight, "packed-back", native.pack_weight_back)
-        dx = native.convolved(
-            dy, packed, bias, turned, tuple(sizes), edges=turned.padding, spread=geometry.stride[0]
-        )
+        dx = native.convolved(dy, packed, bias, turned, tuple(sizes), edges=turned.padding, spread=geometry.stride[0])
         if dx is not None:
             return dx
     known = _weight_by_input(context, weight, geometry.groups)
@@ -119,16 +118,24 @@ def _columns(b: Tensor) -> Quantised:
     return quantise(b, (-2,))
 
 
+def _product(context: Context, a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
+    """Multiply by the compiled kernels where they serve, else in float64: the same bits."""
+    if native.multiplies(a, b, bias):
+        y = native.matrix_product(a, context.weight(b, "packed-columns", native.pack_columns), bias)
+        if y is not None:
+            return y
+    return matrix_product(a, b, bias, quantised_b=context.weight(b, "columns", _columns))
+
+
 @form("mm", "bmm")
 def _mm(context: Context, a: Tensor, b: Tensor) -> Tensor:
-    return matrix_product(a, b, quantised_b=context.weight(b, "columns", _columns))
+    return _product(context, a, b, None)
 
 
 @form("addmm", "baddbmm", "addmm_")
 def _addmm(context: Context, bias: Tensor, a: Tensor, b: Tensor, beta: float = 1, alpha: float = 1) -> Tensor:
     require(alpha == 1 and beta in (0, 1), f"factors beta={beta}, alpha={alpha} are not specified; only 1 is")
-    added = None if beta == 0 else bias
-    return matrix_product(a, b, added, quantised_b=context.weight(b, "columns", _columns))
+    return _product(context, a, b, None if beta == 0 else bias)
 
 
 @form("mv")
