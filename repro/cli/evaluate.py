@@ -25,6 +25,10 @@ def evaluate(
         bool,
         typer.Option("--certify", help="Run other kernels, threads and batches too: does the count depend on them?"),
     ] = False,
+    after: Annotated[
+        list[str] | None,
+        typer.Option("--after", help="Model that ran before in the published process, whose draws came first; repeat."),
+    ] = None,
     isa: options.Isa = None,
     threads: Annotated[int, typer.Option("--threads", help="Threads of the libraries.")] = 1,
     device: options.Device = "cpu",
@@ -57,6 +61,7 @@ def evaluate(
             "threads": threads,
             "batch": batch,
             "certified": certify,
+            "after": after or [],
             "device": device,
         }
         record, error = recorded_if_blocked(
@@ -76,6 +81,7 @@ def evaluate(
                 threads=threads,
                 batch=batch,
                 certified=certify,
+                after=after or (),
                 device=device,
                 results=results,
                 shelf=Shelf.of(expected, profiles),

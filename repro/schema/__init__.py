@@ -18,7 +18,7 @@ from repro.schema.profile import (
     ThreadPool,
 )
 from repro.schema.record import Record, Stack
-from repro.schema.system import Model, Protocol, Samples, Split, System, Votes, settings_of
+from repro.schema.system import Ensemble, Model, Protocol, Samples, Split, System, Votes, settings_of
 from repro.schema.verdict import CONTRADICTIONS, BitVerdict, ClaimVerdict
 
 __all__ = [
@@ -35,6 +35,7 @@ __all__ = [
     "DefectMark",
     "Device",
     "Document",
+    "Ensemble",
     "FilePreparation",
     "FrameworkState",
     "Frozen",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import model_validator
 
-from repro.errors import UnknownName
+from repro.errors import UnknownName, UsageError
 from repro.schema.base import Frozen
 from repro.schema.paper import PaperCheck
 
@@ -38,6 +39,7 @@ class Model(Frozen):
         num_classes: length of the output.
         probe_batch: how many images check-rep feeds forward and in each training step.
         probe_steps: how many training steps it does.
+        probe_memory: what a process of check-rep takes, in MB, as measured; few run at once where it is much.
         contract_scale, contract_shift: the contract's keyed input is ``image * scale + shift``.
     """
 
@@ -56,6 +58,7 @@ class Model(Frozen):
     num_classes: int
     probe_batch: int = 64
     probe_steps: int = 3
+    probe_memory: int = 1000
     contract_scale: float = 1.0
     contract_shift: float = 0.0
 
@@ -96,6 +99,32 @@ class Protocol(Frozen):
     seeds: tuple[int, ...] = ()
     settings: dict[str, Any] = {}
 
+    def changed(self, settings: Mapping[str, Any]) -> Protocol:
+        """Return this protocol with other values of some of its settings.
+
+        Raises:
+            UsageError: it has no setting of a name.
+        """
+        unknown = sorted(settings.keys() - self.settings.keys())
+        if unknown:
+            raise UsageError(
+                f"the protocol {self.name} has no setting {unknown[0]!r}; it has {', '.join(sorted(self.settings))}"
+            )
+        return self.model_copy(update={"settings": {**self.settings, **settings}})
+
+
+class Ensemble(Frozen):
+    """Models whose scores are added up, unweighted and in this order.
+
+    Attributes:
+        name: what ``--ensemble`` takes.
+        members: names of the system's models.
+    """
+
+    name: str
+    title: str
+    members: tuple[str, ...]
+
 
 class System(Frozen):
     """One published system: a paper, its models, data and protocols, and the code that needs no framework.
@@ -108,12 +137,15 @@ class System(Frozen):
         prepare: ``(images, settings, samples) -> float32 array``: raw images to network inputs. ``settings`` are
             the protocol's with the model's over them; ``samples`` (:class:`repro.schema.Samples`) tells which
             images they are, for what draws at random. ``v`` views of an image are ``v`` rows in a row.
+        draws: ``(settings, samples) -> (sentence, {name: array})``: what ``prepare`` draws at random for these images,
+            for a record to keep; no array where nothing is drawn. Optional.
         summarise: ``(scores, labels, protocol) -> dict``: what the published code prints of the scores.
         picture: ``(path) -> uint8 array``: reads a user's picture as the data set would hold it, for ``repro predict``.
         check: the paper's own check, where it has one.
         votes: ``(path, images, labels, usages, labelled) -> Votes``: reads a file of annotators' votes beside the data
             (:class:`repro.schema.Votes`); optional.
         benchmarked: names of the models that ``make bench`` measures; none by default.
+        probe_protocol: the protocol that prepares check-rep's batches, one input an image; ``corrected`` by default.
         probe_images: how many images of each usage check-rep digests as each protocol prepares them; all by default.
     """
 
@@ -123,17 +155,20 @@ class System(Frozen):
     licence: str
     package: str
     models: tuple[Model, ...]
+    ensembles: tuple[Ensemble, ...] = ()
     splits: tuple[Split, ...]
     protocols: tuple[Protocol, ...]
     classes: tuple[str, ...]
     dataset: str
     embedded: str
     prepare: str
+    draws: str | None = None
     summarise: str
     picture: str | None = None
     check: PaperCheck | None = None
     votes: str | None = None
     benchmarked: tuple[str, ...] = ()
+    probe_protocol: str = "corrected"
     probe_images: int | None = None
 
     @model_validator(mode="after")
@@ -153,6 +188,10 @@ class System(Frozen):
         """Return a model by name; raises UnknownName."""
         return _by_name("model", name, self.models)
 
+    def ensemble(self, name: str) -> Ensemble:
+        """Return an ensemble by name; raises UnknownName."""
+        return _by_name("ensemble", name, self.ensembles)
+
     def split(self, name: str) -> Split:
         """Return a split by name; raises UnknownName."""
         return _by_name("split", name, self.splits)
@@ -170,11 +209,13 @@ class Samples:
         rows: row numbers in the data set, int64 (n,).
         positions: places in the split that is evaluated, or in the epoch, int64 (n,).
         seed: of this run.
+        count: how many images the whole split or epoch has; 0 where that is not known.
     """
 
     rows: np.ndarray
     positions: np.ndarray
     seed: int
+    count: int = 0
 
 
 @dataclass(frozen=True)
@@ -197,7 +238,7 @@ def settings_of(protocol: Protocol, model: Model) -> dict[str, Any]:
     return {**protocol.settings, **model.settings}
 
 
-_Named = TypeVar("_Named", Model, Split, Protocol)
+_Named = TypeVar("_Named", Model, Ensemble, Split, Protocol)
 
 
 def _by_name(what: str, name: str, items: tuple[_Named, ...]) -> _Named:

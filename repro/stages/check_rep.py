@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.compare.divergence import compare_traces
-from repro.schema import Caps, Device, Record, System
+from repro.schema import Caps, Device, Record
 from repro.stages.call import Call
 from repro.stages.data import StoredData
 from repro.stages.etl import EMBEDDED
@@ -27,8 +27,10 @@ from repro.stages.times import timing
 from repro.trace import Trace
 
 _OTHER_THREADS = (2, 4)
+_LARGE = 1200  # MB: a model that takes more is tried with the first of these alone
 _PIECES = (1, 16)
-_AT_ONCE = 2  # processes; memory for two models of any of the systems is there where one trains
+_MEMORY = 3000  # MB for all processes that run at once
+_AT_ONCE = 2
 
 
 def check_rep(
@@ -57,7 +59,11 @@ def check_rep(
         MissingFile, MissingStack, BadInput: what is needed is not there.
     """
     call = Call.prepared(model, data=data, isa=isa, device=device, results=results)
-    probe = {"protocol": _probe_protocol(call.system), "batch": call.model.probe_batch, "steps": call.model.probe_steps}
+    probe = {
+        "protocol": call.system.protocol(call.system.probe_protocol).name,
+        "batch": call.model.probe_batch,
+        "steps": call.model.probe_steps,
+    }
     parameters = {**call.parameters, **probe}
     inputs = call.inputs
     return call.once(
@@ -68,11 +74,6 @@ def check_rep(
 def probe_name(probe: dict[str, Any], data: StoredData) -> str:
     """Return how expectations name what check-rep feeds: the data's content, not its container."""
     return f"check-rep 2, {probe['protocol']}, batch {probe['batch']}, steps {probe['steps']}, data {data.content}"
-
-
-def _probe_protocol(system: System) -> str:
-    names = [protocol.name for protocol in system.protocols]
-    return "corrected" if "corrected" in names else names[0]
 
 
 def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inputs: dict[str, str]) -> Record:
@@ -88,20 +89,22 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
         def trace(name: str, file: str = "trace.json") -> Trace:
             return Trace.read(folder / name / file)
 
-        say(f"{call.name}: two runs in fresh processes and {len(_OTHER_THREADS)} with more threads, {call.data.name}")
+        memory = call.model.probe_memory
+        others = _OTHER_THREADS if memory <= _LARGE else _OTHER_THREADS[:1]
+        say(f"{call.name}: two runs in fresh processes and {len(others)} with more threads, {call.data.name}")
         planned = [
             run("first", call.caps, prepare_all=True, pieces=pieces),
             run("second", call.caps, prepare_all=True),
             *(
                 run(f"threads-{threads}", Caps(isa=call.caps.isa, threads=threads), prepare_all=False)
-                for threads in _OTHER_THREADS
+                for threads in others
             ),
         ]
         # The runs share nothing but the cores; what one computes cannot depend on another.
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(max(1, min(_AT_ONCE, _MEMORY // memory))) as pool:
             answer, *_ = pool.map(lambda planned_run: planned_run(), planned)
         first = trace("first")
-        varied = {f"{threads} threads": trace(f"threads-{threads}") for threads in _OTHER_THREADS}
+        varied = {f"{threads} threads": trace(f"threads-{threads}") for threads in others}
         varied |= {f"batch in pieces of {size}": trace("first", f"pieces-{size}.json") for size in pieces}
         outputs = {
             "trace": call.results.save_document(first),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +19,8 @@ from repro.digest import file_digest, set_digest, tensor_digest
 from repro.errors import BadInput, MissingFile, UsageError
 from repro.hardware.cpu import ISA_LEVELS, own_levels
 from repro.registry import resolve
-from repro.schema import Caps, Device, Protocol, Record, Split
-from repro.stages.call import REFERENCE_THREADS, Call
+from repro.schema import Caps, Device, Protocol, Record, Samples, Split, settings_of
+from repro.stages.call import REFERENCE_THREADS, SEED, Call
 from repro.stages.etl import EMBEDDED
 from repro.stages.judge import Shelf
 from repro.stages.times import timing
@@ -38,6 +38,7 @@ def evaluate(
     threads: int = REFERENCE_THREADS,
     batch: int | None = None,
     certified: bool = False,
+    after: Sequence[str] = (),
     device: Device = "cpu",
     results: Path = Path("results"),
     shelf: Shelf | None = None,
@@ -54,6 +55,7 @@ def evaluate(
         batch: images per forward pass, if not the protocol's. The published way of counting keeps the protocol's.
         certified: also run it under lesser kernels, with other threads and another batch size, and say whether the
             count depends on them (:mod:`repro.compare.certificate`).
+        after: models that the published script evaluated before in the same process, where its draws depend on that.
         isa, device, results, shelf, force: as for :func:`repro.stages.check_rep.check_rep`.
 
     Returns:
@@ -72,6 +74,8 @@ def evaluate(
         raise UsageError(f"expected a batch of at least 1 image, got {batch}")
     call = Call.prepared(model, data=data, isa=isa, device=device, results=results, threads=threads)
     chosen = call.system.protocol(protocol)
+    if after:
+        chosen = chosen.changed({"after": [call.system.model(name).name for name in after]})
     evaluation = _Evaluation(
         call, checkpoint, call.system.split(split), chosen, batch if batch is not None else chosen.batch, certified
     )
@@ -118,6 +122,8 @@ class _Evaluation:
             counts = self._counts(runs, labels)
             certificate = self._certificate(runs[0], labels, trace, Path(name)) if self.certified else None
         outputs = {"trace": store.save_document(trace), "labels": store.save_array(labels)}
+        sentences, drawn = self._draws()
+        outputs |= {name: store.save_array(array) for name, array in drawn.items()}
         for run, scores in enumerate(runs):
             outputs[f"scores-{run}"] = store.save_array(scores)
         weights = {entry.name.removeprefix("weight/"): entry.digest for entry in trace if entry.operation == "weight"}
@@ -127,6 +133,7 @@ class _Evaluation:
             "trace": trace.digest(),
             "weights": set_digest(weights),
             **counts,
+            "draws": sentences,
             "certificate": None if certificate is None else certificate.model_dump(mode="json"),
             "checkpoint_says": answer["told"],
             "diagnosis": answer["diagnosis"],
@@ -143,7 +150,22 @@ class _Evaluation:
             "checkpoint": str(self.checkpoint.resolve()),
             "batch": batch,
             "runs": runs,
+            "settings": {"after": self.protocol.settings["after"]} if "after" in self.protocol.settings else {},
         }
+
+    def _draws(self) -> tuple[list[str], dict[str, np.ndarray]]:
+        """Return what each run draws, as a sentence and as arrays under ``draws-<run>-<name>``."""
+        if self.call.system.draws is None:
+            return [], {}
+        draw, rows = resolve(self.call.system.draws), self.call.data.rows(self.split)
+        settings = settings_of(self.protocol, self.call.model)
+        sentences: list[str] = []
+        arrays: dict[str, np.ndarray] = {}
+        for run, seed in enumerate(self.protocol.seeds or (SEED,)):
+            sentence, drawn = draw(settings, Samples(rows, np.arange(len(rows)), seed, len(rows)))
+            sentences.append(sentence)
+            arrays |= {f"draws-{run}-{name}": array for name, array in drawn.items()}
+        return sentences, arrays
 
     def _certificate(self, scores: np.ndarray, labels: np.ndarray, trace: Trace, folder: Path) -> Certificate:
         """Run the first seed again with whatever should not matter changed, and compare."""
@@ -173,6 +195,8 @@ class _Evaluation:
 
     def _probe(self) -> str:
         varied = [f"threads {self.call.caps.threads}"] if self.call.caps.threads != REFERENCE_THREADS else []
+        after = self.protocol.settings.get("after", ())
+        varied += [f"after {' '.join(after)}"] if after else []
         varied += [f"batch {self.batch}"] if self.batch != self.protocol.batch else []
         return "".join([self._usual_probe(), *(f", {what}" for what in varied)])
 

@@ -75,7 +75,8 @@ def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
 
     Args:
         task: ``model``, ``device``, ``seed``, ``caps``, ``data``, ``protocol``, ``split``, ``checkpoint``;
-            ``batch``: images per forward pass; ``runs``: how many of the protocol's seeds, all where ``None``.
+            ``batch``: images per forward pass; ``runs``: how many of the protocol's seeds, all where ``None``;
+            ``settings``: of the protocol, where they are not as declared.
         folder: receives ``scores-<run>.npy`` (float32 (n, classes)) and ``trace.json``.
 
     Returns:
@@ -84,7 +85,8 @@ def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     caps = Caps(**task["caps"])
     switches = make_deterministic(task["seed"], caps.threads)
     system, model = find_model(task["model"])
-    protocol, data = system.protocol(task["protocol"]), StoredData.from_task(task["data"])
+    protocol = system.protocol(task["protocol"]).changed(task["settings"])
+    data = StoredData.from_task(task["data"])
     split = system.split(task["split"])
     network, told = _loaded_network(system, model, task)
     recorder = Recorder()
