@@ -34,13 +34,17 @@ from repro.registry import chosen_models, systems
 from repro.report.text import verdict_table
 from repro.schema import Artifact, Model, Record, System, read_json
 from repro.stages.fetch import declared
+from repro.stages.paper import PAPER, checked_models
 from repro.stages.stacks import find_stack
 from repro.store.claims import load_claims
 
 _STANDARD_ERROR = 2
 _PUBLISHED_DATA = "fer2013-fer2013"  # what eval-downloaded fetches where no DATA= is given
 _TARGETS = ("check-rep", "eval-downloaded", "retrain", "report")
-_KEYS = ("systems", "system", "models", "data", "protocol", "isa", "device", "results", "checkpoint", "certify")
+_KEYS = (
+    *("systems", "system", "models", "data", "protocol", "steps", "isa", "device", "results"),
+    *("checkpoint", "certify"),
+)
 _WORST_FIRST = (EXIT_INTERNAL, EXIT_USAGE, EXIT_CONTRADICTION, EXIT_PREREQUISITE)
 
 
@@ -94,7 +98,10 @@ def _run(target: str, options: dict[str, str]) -> int:
 def _configuration(target: str, options: dict[str, str], results: Path) -> dict[str, Any]:
     names = options["systems"].split()
     downloads = _claimed() if target == "eval-downloaded" else []
-    chosen = _chosen_models(names, options["models"].split(), {one.system for one in downloads})
+    if options["protocol"] == PAPER:
+        chosen = checked_models(names or None, options["models"] or None)
+    else:
+        chosen = _chosen_models(names, options["models"].split(), {one.system for one in downloads})
     parse_caps(options["isa"] or None, None)  # a wrong cap is told before anything is started
     limits = ["--device", options["device"] or "cpu"]
     if options["isa"]:
@@ -107,6 +114,7 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
         "python": sys.executable,
         "data": options["data"] or "embedded",
         "protocol": options["protocol"] or "probe",
+        "steps": f"--steps {shlex.quote(options['steps'])}" if options["steps"] else "",
         "limits": shlex.join(limits),
         "certify": "--certify" if _switched_on("certify", options["certify"]) else "",
         "results": str(results),

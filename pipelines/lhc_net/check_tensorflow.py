@@ -67,7 +67,7 @@ def run(task: PaperTask, traced: ResumableRun) -> dict[str, Any]:
     traced.add_all("weight", _weights(model), "weight")
     if steps == len(batches):
         _validate(task, model, traced)
-    return {"steps": steps, "of": len(batches), "images": batches.n, "keyed": task.weights is None}
+    return {"steps": steps, "of": len(batches), "images": batches.n}
 
 
 def seed_as_published(seeds: dict[str, int]) -> None:
@@ -148,12 +148,12 @@ class _Epoch:
 
     def state(self) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         """Return what the next step depends on."""
-        kind, keys, position, has_gauss, gauss = np.random.get_state()
+        drawn = np.random.get_state(legacy=False)
         version, internal, gauss_next = random.getstate()
         arrays = {f"{place:04d}": variable.numpy() for place, variable in enumerate(self._variables())}
         told = {
             "order": self.order,
-            "numpy": [kind, keys.tolist(), position, has_gauss, gauss.hex()],
+            "numpy": {**drawn, "state": {**drawn["state"], "key": drawn["state"]["key"].tolist()}},
             "python": [version, internal, gauss_next],
         }
         return arrays, told
@@ -168,8 +168,8 @@ class _Epoch:
             self._function(tiny)
         for place, variable in enumerate(self._variables()):
             variable.assign(saved.arrays[f"{place:04d}"])
-        kind, keys, position, has_gauss, gauss = saved.told["numpy"]
-        np.random.set_state((kind, np.array(keys, np.uint32), position, has_gauss, float.fromhex(gauss)))
+        drawn = saved.told["numpy"]
+        np.random.set_state({**drawn, "state": {**drawn["state"], "key": np.array(drawn["state"]["key"], np.uint32)}})
         version, internal, gauss_next = saved.told["python"]
         random.setstate((version, tuple(internal), gauss_next))
         self.done = saved.step

@@ -21,8 +21,8 @@ from repro.compare.ulps import ulp_distance
 from repro.digest import file_digest
 from repro.errors import MissingFile, UsageError
 from repro.hardware.match import load_classes
-from repro.registry import chosen_preparations, find_model
-from repro.schema import BitVerdict, Device, PaperCheck, Profile, ProfileClass, Record, exact_float
+from repro.registry import chosen_preparations, chosen_systems
+from repro.schema import BitVerdict, Device, Model, PaperCheck, Profile, ProfileClass, Record, System, exact_float
 from repro.stages.artifact import local_path
 from repro.stages.call import Call
 from repro.stages.etl import EMBEDDED
@@ -36,6 +36,28 @@ from repro.trace import Trace
 
 PAPER = "paper"
 """The protocol's name."""
+
+
+def checked_models(systems: list[str] | None, model: str | None) -> list[tuple[System, Model]]:
+    """Return the models that papers have a check of: of the named systems, or of all.
+
+    Raises:
+        UnknownName: there is no such system or model.
+        UsageError: a system that was named has no check, or none of that model.
+    """
+    found = []
+    for system in chosen_systems(systems):
+        if system.check is not None and model in (None, system.check.model):
+            found.append((system, system.model(system.check.model)))
+        elif systems:
+            of_model = f" of {model}" if model else ""
+            raise UsageError(
+                f"{system.title}'s paper has no check of its own{of_model} that this version knows",
+                next_step="leave out PROTOCOL=paper to run the probe",
+            )
+    if not found:
+        raise UsageError("no paper here has a check of its own", next_step="leave out PROTOCOL=paper to run the probe")
+    return found
 
 
 def paper_check(
@@ -62,12 +84,9 @@ def paper_check(
     """
     if steps is not None and steps < 1:
         raise UsageError(f"expected at least 1 step, got {steps}")
-    system, found = find_model(model)
-    if system.check is None or system.check.model != found.name:
-        raise UsageError(
-            f"{system.title}'s paper has no check of {found.name} that this version knows",
-            next_step="leave out PROTOCOL=paper to run the probe",
-        )
+    owner, _, name = model.partition("/")
+    ((system, _),) = checked_models([owner], name)
+    assert system.check is not None, "that is what was asked for"
     call = Call.prepared(model, data=data, isa=isa, device=device, results=results)
     run = _Run(call, system.check, steps, data, shelf or Shelf.of())
     return call.once("check-rep", run.parameters, run.inputs, run.measure, shelf=shelf, force=force)
@@ -136,6 +155,7 @@ class _Run:
             "trace": trace.digest(),
             "paper": {
                 **answer["told"],
+                "missing": self.check.weights if self._weights is None else None,
                 **self._number(trace, profile),
                 "elsewhere": self._elsewhere(trace),
             },
@@ -213,7 +233,7 @@ def sentences(record: Record) -> tuple[str, str]:
     elif told["elsewhere"]:
         ours = f"against {told['elsewhere'][0]['profile']}: {told['elsewhere'][0]['sentence']}; {ours}"
     if told["software"]:
-        ours += f". It is not the hardware: {told['software']}"
-    if told["keyed"]:
-        ours += f". It started from keyed weights: {record.parameters['weights']} stands for a file that is not here"
+        ours += f". Their number is not to be had on this stack, whatever the hardware: {told['software']}"
+    if told["missing"]:
+        ours += f". It started from keyed weights: {told['missing']} is not in the cache"
     return told["theirs"], ours

@@ -89,7 +89,7 @@ class ResumableRun:
         head = json.dumps({"step": step, "told": dict(told), "entries": entries}, allow_nan=False).encode()
         partial = self._path.with_suffix(".partial")
         with partial.open("wb") as file:
-            np.savez(file, **{_HEAD: np.frombuffer(head, np.uint8), **arrays})
+            np.savez(file, **{_HEAD: np.frombuffer(head, np.uint8), **arrays})  # type: ignore[arg-type]  # names are free
             file.flush()
             os.fsync(file.fileno())
         partial.replace(self._path)
