@@ -113,6 +113,7 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
         "fetch": "",
         "checkpoints": {},
         "evaluations": [],
+        "ensembles": [],
     }
     if target != "eval-downloaded":
         return config
@@ -134,6 +135,7 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
             for system, model in chosen
             for one in _of_model(system, model, checkpoints)
         ],
+        "ensembles": sorted({f"{system.name}/{one.name}" for system, _ in chosen for one in system.ensembles}),
     }
 
 
