@@ -40,7 +40,19 @@ from repro.store.claims import load_claims
 _STANDARD_ERROR = 2
 _PUBLISHED_DATA = "fer2013-fer2013"  # what eval-downloaded fetches where no DATA= is given
 _TARGETS = ("check-rep", "eval-downloaded", "retrain", "report")
-_KEYS = ("systems", "system", "models", "data", "protocol", "isa", "device", "results", "checkpoint", "certify")
+_KEYS = (
+    "systems",
+    "system",
+    "models",
+    "data",
+    "protocol",
+    "isa",
+    "device",
+    "results",
+    "checkpoint",
+    "certify",
+    "arithmetic",
+)
 _WORST_FIRST = (EXIT_INTERNAL, EXIT_USAGE, EXIT_CONTRADICTION, EXIT_PREREQUISITE)
 
 
@@ -97,6 +109,8 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
     chosen = _chosen_models(names, options["models"].split(), {one.system for one in downloads})
     parse_caps(options["isa"] or None, None)  # a wrong cap is told before anything is started
     limits = ["--device", options["device"] or "cpu"]
+    if options["arithmetic"]:
+        limits += ["--arithmetic", options["arithmetic"]]
     if options["isa"]:
         limits += ["--isa", options["isa"]]
     stacks = {f"{system.name}/{model.name}": str(find_stack(model.stack).python) for system, model in chosen}

@@ -29,6 +29,10 @@ Isa = Annotated[
     str | None,
     typer.Option("--isa", help="Cap the instruction set (baseline, avx2, avx512): a lesser machine's kernels."),
 ]
+Arithmetic = Annotated[
+    schema.ArithmeticChoice,
+    typer.Option("--arithmetic", help="native kernels, canonical (the same bits on every machine), or both."),
+]
 Device = Annotated[schema.Device, typer.Option("--device", help="Where to compute.")]
 Results = Annotated[
     Path, typer.Option("--results", envvar="REPRO_RESULTS", help="Folder for records, traces and arrays.")

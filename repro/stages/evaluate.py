@@ -18,7 +18,7 @@ from repro.digest import file_digest, set_digest
 from repro.errors import MissingFile, UsageError
 from repro.hardware.cpu import ISA_LEVELS, own_levels
 from repro.registry import resolve
-from repro.schema import Caps, Device, Protocol, Record, Samples, Split, settings_of
+from repro.schema import Arithmetic, Caps, Device, Protocol, Record, Samples, Split, settings_of
 from repro.stages.call import REFERENCE_THREADS, SEED, Call
 from repro.stages.counting import count_answers, seen_in_training
 from repro.stages.etl import EMBEDDED
@@ -39,6 +39,7 @@ def evaluate(
     batch: int | None = None,
     certified: bool = False,
     after: Sequence[str] = (),
+    arithmetic: Arithmetic = "native",
     device: Device = "cpu",
     results: Path = Path("results"),
     shelf: Shelf | None = None,
@@ -56,7 +57,7 @@ def evaluate(
         certified: also run it under lesser kernels, with other threads and another batch size, and say whether the
             count depends on them (:mod:`repro.compare.certificate`).
         after: models that the published script evaluated before in the same process, where its draws depend on that.
-        isa, device, results, shelf, force: as for :func:`repro.stages.check_rep.check_rep`.
+        isa, arithmetic, device, results, shelf, force: as for :func:`repro.stages.check_rep.check_rep`.
 
     Returns:
         the record; its result holds ``correct``, ``n``, ``accuracy``, ``interval`` (95 % Wilson),
@@ -72,7 +73,11 @@ def evaluate(
         raise MissingFile(f"no checkpoint at {checkpoint}", next_step="give --checkpoint a downloaded file")
     if batch is not None and batch < 1:
         raise UsageError(f"expected a batch of at least 1 image, got {batch}")
-    call = Call.prepared(model, data=data, isa=isa, device=device, results=results, threads=threads)
+    if certified and arithmetic == "canonical":
+        raise UsageError("a count in canonical arithmetic needs no certificate", next_step="leave out the certificate")
+    call = Call.prepared(
+        model, data=data, isa=isa, device=device, results=results, threads=threads, arithmetic=arithmetic
+    )
     chosen = call.system.protocol(protocol)
     if after:
         chosen = chosen.changed({"after": [call.system.model(name).name for name in after]})
@@ -201,6 +206,8 @@ class _Evaluation:
             yield f"batches of {other_batch}", caps, other_batch
 
     def _probe(self) -> str:
+        if self.call.arithmetic == "canonical":  # threads and batches change nothing
+            return self._usual_probe()
         varied = [f"threads {self.call.caps.threads}"] if self.call.caps.threads != REFERENCE_THREADS else []
         after = self.protocol.settings.get("after", ())
         varied += [f"after {' '.join(after)}"] if after else []
