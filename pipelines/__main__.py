@@ -42,8 +42,18 @@ _STANDARD_ERROR = 2
 _PUBLISHED_DATA = "fer2013-fer2013"  # what eval-downloaded fetches where no DATA= is given
 _TARGETS = ("check-rep", "eval-downloaded", "retrain", "report")
 _KEYS = (
-    *("systems", "system", "models", "data", "protocol", "steps", "isa", "device", "results"),
-    *("checkpoint", "certify"),
+    "systems",
+    "system",
+    "models",
+    "data",
+    "protocol",
+    "steps",
+    "isa",
+    "device",
+    "results",
+    "checkpoint",
+    "certify",
+    "arithmetic",
 )
 _WORST_FIRST = (EXIT_INTERNAL, EXIT_USAGE, EXIT_CONTRADICTION, EXIT_PREREQUISITE)
 
@@ -104,6 +114,8 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
         chosen = _chosen_models(names, options["models"].split(), {one.system for one in downloads})
     parse_caps(options["isa"] or None, None)  # a wrong cap is told before anything is started
     limits = ["--device", options["device"] or "cpu"]
+    if options["arithmetic"]:
+        limits += ["--arithmetic", options["arithmetic"]]
     if options["isa"]:
         limits += ["--isa", options["isa"]]
     stacks = {f"{system.name}/{model.name}": str(find_stack(model.stack).python) for system, model in chosen}
@@ -121,6 +133,7 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
         "fetch": "",
         "checkpoints": {},
         "evaluations": [],
+        "ensembles": [],
     }
     if target != "eval-downloaded":
         return config
@@ -142,6 +155,7 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
             for system, model in chosen
             for one in _of_model(system, model, checkpoints)
         ],
+        "ensembles": sorted({f"{system.name}/{one.name}" for system, _ in chosen for one in system.ensembles}),
     }
 
 

@@ -6,6 +6,7 @@ Source: phamquiluan/ResidualMaskingNetwork at 9141618, ``utils/datasets/fer2013d
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import cv2
@@ -65,3 +66,28 @@ def summarise(scores: np.ndarray, labels: np.ndarray, protocol: Protocol) -> dic
         "ties": int(((stored == stored.max(axis=1, keepdims=True)).sum(axis=1) > 1).sum()),
         "printed": f"{100 * correct / len(labels):.3f}",
     }
+
+
+def ensemble(scores: Sequence[np.ndarray], settings: dict[str, Any]) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return the unweighted sum of the members' scores, and how many answers hang on rounding.
+
+    Source: ``script/gen_ensemble.py``: stored arrays, rounded where the protocol rounds (R-ROUND), are added in order.
+
+    Args:
+        scores: float32 (n, 7) each.
+        settings: ``decimals``, or ``None``.
+    """
+    plain = _sum(scores)
+    if settings["decimals"] is None:
+        return plain, {}
+    stored = _sum([rounded(one, settings["decimals"]) for one in scores])
+    ties = ((stored == stored.max(axis=1, keepdims=True)).sum(axis=1) > 1).sum()
+    changed = (stored.argmax(axis=1) != plain.argmax(axis=1)).sum()
+    return stored, {"ties": int(ties), "rounding_changes": int(changed)}
+
+
+def _sum(scores: Sequence[np.ndarray]) -> np.ndarray:
+    total = np.zeros_like(scores[0])
+    for one in scores:
+        total = total + one
+    return total

@@ -100,6 +100,7 @@ SYSTEM = System(
         Ensemble(
             name="seven",
             title="ResMaskingNet and six more, unweighted",
+            combine="pipelines.rmn.protocol:ensemble",
             members=(
                 "resnet18",
                 "resnet50_pretrained_vgg",

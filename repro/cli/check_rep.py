@@ -21,6 +21,7 @@ def check_rep(
         int | None, typer.Option("--steps", min=1, help="Of the paper's own check, only the first so many steps.")
     ] = None,
     isa: options.Isa = None,
+    arithmetic: options.Arithmetic = "native",
     device: options.Device = "cpu",
     results: options.Results = Path("results"),
     expected: options.Expected = None,
@@ -36,7 +37,7 @@ def check_rep(
         from repro.registry import chosen_models
         from repro.report.outcome import exit_code
         from repro.report.text import verdict_table
-        from repro.schema import Record
+        from repro.schema import Record, arithmetic_name, chosen_arithmetics
         from repro.stages.blocked import recorded_if_blocked
         from repro.stages.check_rep import check_rep as check
         from repro.stages.judge import Shelf
@@ -48,6 +49,8 @@ def check_rep(
             raise UsageError("--steps is for the paper's own check", next_step="add --protocol paper")
         chosen = checked_models(system, model) if protocol == PAPER else chosen_models(system, model)
         shelf = Shelf.of(expected, profiles)
+        if protocol == PAPER and arithmetic != "native":
+            raise UsageError("a paper's own check is run as its authors ran it", next_step="leave out --arithmetic")
         asked: dict[str, Any] = {"data": Path(data).name, "protocol": protocol, "isa": isa, "device": device}
         asked |= {} if steps is None else {"steps": steps}
         common: dict[str, Any] = {
@@ -58,16 +61,21 @@ def check_rep(
             "shelf": shelf,
             "force": force,
         }
-        run_check = partial(paper_check, steps=steps, **common) if protocol == PAPER else partial(check, **common)
+        wanted = [(owner, one, each) for owner, one in chosen for each in chosen_arithmetics(arithmetic)]
         records: list[Record] = []
         errors: list[ReproError] = []
-        for owner, one in chosen:
+        for owner, one, each in wanted:
+            run_check = (
+                partial(paper_check, steps=steps, **common)
+                if protocol == PAPER
+                else partial(check, arithmetic=each, **common)
+            )
             name = f"{owner.name}/{one.name}"
             record, error = recorded_if_blocked(
                 "check-rep",
                 owner.name,
                 one.name,
-                asked,
+                {**asked, "arithmetic": arithmetic_name(each)},
                 [Path(data)],
                 results,
                 partial(run_check, name),

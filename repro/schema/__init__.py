@@ -1,5 +1,6 @@
 """The documents of the harness: frozen, versioned, newer versions refused."""
 
+from repro.schema.arithmetic import CANONICAL_VERSION, Arithmetic, ArithmeticChoice, arithmetic_name, chosen_arithmetics
 from repro.schema.artifact import Artifact, ArtifactFile
 from repro.schema.base import Document, Frozen, Hex32, PlainData, canonical_json, exact_float, pretty_json, read_json
 from repro.schema.claim import Claim, Defect, DefectMark
@@ -22,7 +23,10 @@ from repro.schema.system import Ensemble, Model, Protocol, Samples, Split, Syste
 from repro.schema.verdict import CONTRADICTIONS, BitVerdict, ClaimVerdict
 
 __all__ = [
+    "CANONICAL_VERSION",
     "CONTRADICTIONS",
+    "Arithmetic",
+    "ArithmeticChoice",
     "Artifact",
     "ArtifactFile",
     "BitVerdict",
@@ -59,7 +63,9 @@ __all__ = [
     "TensorPreparation",
     "ThreadPool",
     "Votes",
+    "arithmetic_name",
     "canonical_json",
+    "chosen_arithmetics",
     "exact_float",
     "pretty_json",
     "read_json",

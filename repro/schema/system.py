@@ -119,11 +119,14 @@ class Ensemble(Frozen):
     Attributes:
         name: what ``--ensemble`` takes.
         members: names of the system's models.
+        combine: ``(scores, settings) -> (sum, told)``: adds up the members' scores, (n, classes) each, as the
+            protocol's settings say; what there is to tell of it as plain data.
     """
 
     name: str
     title: str
     members: tuple[str, ...]
+    combine: str
 
 
 class System(Frozen):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.compare.divergence import compare_traces
-from repro.schema import Caps, Device, Record
+from repro.schema import Arithmetic, Caps, Device, Record
 from repro.stages.call import Call
 from repro.stages.data import StoredData
 from repro.stages.etl import EMBEDDED
@@ -31,6 +31,8 @@ _LARGE = 1200  # MB: a model that takes more is tried with the first of these al
 _PIECES = (1, 16)
 _MEMORY = 3000  # MB for all processes that run at once
 _AT_ONCE = 2
+_CANONICAL_STEPS = 3
+_LEAST = "baseline"
 
 
 def check_rep(
@@ -38,6 +40,7 @@ def check_rep(
     *,
     data: str = EMBEDDED,
     isa: str | None = None,
+    arithmetic: Arithmetic = "native",
     device: Device = "cpu",
     results: Path = Path("results"),
     shelf: Shelf | None = None,
@@ -49,6 +52,8 @@ def check_rep(
         model: ``system/model``.
         data: ``embedded`` or the path of a container.
         isa: cap on the instruction set, see :mod:`repro.hardware.caps`.
+        arithmetic: ``native``, compared with what machines like this one computed, or ``canonical``, compared with
+            the one digest that holds for all machines.
         device: ``cpu`` or ``cuda``.
         results: the results folder.
         shelf: where expectations and profile classes lie; the project's own by default.
@@ -57,12 +62,13 @@ def check_rep(
     Raises:
         UnknownName, UsageError: the call is wrong.
         MissingFile, MissingStack, BadInput: what is needed is not there.
+        NoCanonicalForm: the model has none.
     """
-    call = Call.prepared(model, data=data, isa=isa, device=device, results=results)
+    call = Call.prepared(model, data=data, isa=isa, device=device, results=results, arithmetic=arithmetic)
     probe = {
         "protocol": call.system.protocol(call.system.probe_protocol).name,
         "batch": call.model.probe_batch,
-        "steps": call.model.probe_steps,
+        "steps": call.model.probe_steps if arithmetic == "native" else _CANONICAL_STEPS,
     }
     parameters = {**call.parameters, **probe}
     inputs = call.inputs
@@ -90,11 +96,18 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
             return Trace.read(folder / name / file)
 
         memory = call.model.probe_memory
-        others = _OTHER_THREADS if memory <= _LARGE else _OTHER_THREADS[:1]
-        say(f"{call.name}: two runs in fresh processes and {len(others)} with more threads, {call.data.name}")
+        canonical = call.arithmetic == "canonical"
+        again = Caps(isa=_LEAST, threads=2) if canonical else call.caps  # there, nothing that is varied may matter
+        others = () if canonical else _OTHER_THREADS if memory <= _LARGE else _OTHER_THREADS[:1]
+        runs = f"two runs in fresh processes and {len(others)} with more threads"
+        if canonical:
+            runs = (
+                f"canonical arithmetic, two runs in fresh processes, the second with {_LEAST} kernels and two threads"
+            )
+        say(f"{call.name}: {runs}, {call.data.name}")
         planned = [
             run("first", call.caps, prepare_all=True, pieces=pieces),
-            run("second", call.caps, prepare_all=True),
+            run("second", again, prepare_all=True),
             *(
                 run(f"threads-{threads}", Caps(isa=call.caps.isa, threads=threads), prepare_all=False)
                 for threads in others

@@ -15,6 +15,7 @@ from repro.hardware.framework_torch import read_framework
 from repro.hardware.probe import read_profile
 from repro.registry import find_model, resolve
 from repro.schema import Caps, Device, Model, System, settings_of
+from repro.stages.arithmetic_torch import computing, one_nan
 from repro.stages.checkpoint_torch import load_checkpoint
 from repro.stages.data import StoredData
 from repro.stages.prepare import Feed, Watched
@@ -48,9 +49,10 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     switches = make_deterministic(task["seed"], caps.threads)
     system, model = find_model(task["model"])
     data = StoredData.from_task(task["data"])
-    recorder = Recorder()
+    recorder = Recorder(one_nan=one_nan(task))
     network = _keyed_network(model, task["device"])
-    _contract(recorder, model, network, task["device"])
+    with computing(task):
+        _contract(recorder, model, network, task["device"])
     if task["prepare_all"]:
         for protocol in system.protocols:
             for usage, rows in data.rows_by_usage().items():
@@ -59,11 +61,12 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
                 recorder.add_entry(feed.entry(usage))
     inputs, _ = _batch(system, model, task, data, "test", 0)
     recorder.add("forward/input", inputs, "input")
-    with torch.no_grad(), recorder.layers(network, "forward"):
-        network(inputs)
-    for size in task["pieces"]:
-        trace = trace_in_pieces(network, inputs, size, "forward")
-        (folder / f"pieces-{size}.json").write_text(trace.to_json(), encoding="utf-8")
+    with computing(task):
+        with torch.no_grad(), recorder.layers(network, "forward"):
+            network(inputs)
+        for size in task["pieces"]:
+            trace = trace_in_pieces(network, inputs, size, "forward")
+            (folder / f"pieces-{size}.json").write_text(trace.to_json(), encoding="utf-8")
     _training(recorder, system, model, network, task, data)
     (folder / "trace.json").write_text(recorder.trace().to_json(), encoding="utf-8")
     counted = count_size(network.eval(), inputs[:1])
@@ -89,7 +92,7 @@ def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     data = StoredData.from_task(task["data"])
     split = system.split(task["split"])
     network, told = _loaded_network(system, model, task)
-    recorder = Recorder()
+    recorder = Recorder(one_nan=one_nan(task))
     recorder.add_all("weight", network.state_dict(), "weight")
     images, rows = data.images(), data.rows(split)
     predict, settings = resolve(model.predict), settings_of(protocol, model)
@@ -104,7 +107,8 @@ def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
             inputs_of_run = Watched(Feed.of(system, model, protocol, images, rows, seed), size)
             for number, inputs in enumerate(inputs_of_run):
                 batch = torch.from_numpy(inputs).to(task["device"])
-                parts.append(predict(network, batch, settings).cpu().numpy())
+                with computing(task, seed):
+                    parts.append(predict(network, batch, settings).cpu().numpy())
                 if run == 0 and number == 0 and model.diagnose is not None:
                     diagnosis = resolve(model.diagnose)(network, batch)
                 progress.update(run * len(rows) + min((number + 1) * size, len(rows)), len(seeds) * len(rows))
@@ -198,10 +202,12 @@ def _training(
     step = resolve(model.training)(network, model.training_settings)
     for number in range(task["steps"]):
         inputs, labels = _batch(system, model, task, data, "training", number)
+        start = number * task["batch"]
         prefix = f"step{number + 1}"
         recorder.add(f"{prefix}/input", inputs, "input")
         recorder.add(f"{prefix}/labels", labels, "labels")
-        with recorder.layers(network, f"{prefix}/forward"):
+        with computing(task) as arithmetic, recorder.layers(network, f"{prefix}/forward"):
+            arithmetic.begin_step(number, samples=range(start, start + len(inputs)))
             values = step(inputs, labels)
         recorder.add(f"{prefix}/loss", values["loss"], "loss")
         gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
