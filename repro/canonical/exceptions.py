@@ -1,0 +1,2 @@
+"""x"""
+EXCEPTIONS: dict[str, dict[int, int]] = {}
