@@ -1,13 +1,13 @@
 # What people and CI call. Every target is one line; the work is in pipelines/ and repro/.
 #   SYSTEMS="a b"  MODELS="m"  DATA=path|embedded  PROTOCOL=probe|paper  ISA=baseline|avx2|avx512
-#   DEVICE=cpu|cuda  RESULTS=folder  SYSTEM=name  CHECKPOINT=file
+#   DEVICE=cpu|cuda  RESULTS=folder  SYSTEM=name  CHECKPOINT=file  CERTIFY=yes  ARITHMETIC=native|canonical|both
 PYTHON ?= python3.11
 RESULTS ?= results
 DEVICE ?= cpu
 BIN := .venv/bin
 STACKS := .venv/.ready .venv-tensorflow/.ready
 RUN := $(BIN)/python -m pipelines
-OPTIONS = systems="$(SYSTEMS)" models="$(MODELS)" data="$(DATA)" protocol="$(PROTOCOL)" isa="$(ISA)" device="$(DEVICE)" results="$(RESULTS)" checkpoint="$(CHECKPOINT)"
+OPTIONS = systems="$(SYSTEMS)" models="$(MODELS)" data="$(DATA)" protocol="$(PROTOCOL)" isa="$(ISA)" device="$(DEVICE)" results="$(RESULTS)" checkpoint="$(CHECKPOINT)" certify="$(CERTIFY)" arithmetic="$(ARITHMETIC)"
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check-rep eval-downloaded retrain report test test-all lint format bench locks clean

@@ -40,7 +40,19 @@ from repro.store.claims import load_claims
 _STANDARD_ERROR = 2
 _PUBLISHED_DATA = "fer2013-fer2013"  # what eval-downloaded fetches where no DATA= is given
 _TARGETS = ("check-rep", "eval-downloaded", "retrain", "report")
-_KEYS = ("systems", "system", "models", "data", "protocol", "isa", "device", "results", "checkpoint")
+_KEYS = (
+    "systems",
+    "system",
+    "models",
+    "data",
+    "protocol",
+    "isa",
+    "device",
+    "results",
+    "checkpoint",
+    "certify",
+    "arithmetic",
+)
 _WORST_FIRST = (EXIT_INTERNAL, EXIT_USAGE, EXIT_CONTRADICTION, EXIT_PREREQUISITE)
 
 
@@ -93,10 +105,12 @@ def _run(target: str, options: dict[str, str]) -> int:
 
 def _configuration(target: str, options: dict[str, str], results: Path) -> dict[str, Any]:
     names = options["systems"].split()
-    downloads = [one for one in declared() if one.kind == "checkpoint"] if target == "eval-downloaded" else []
+    downloads = _claimed() if target == "eval-downloaded" else []
     chosen = _chosen_models(names, options["models"].split(), {one.system for one in downloads})
     parse_caps(options["isa"] or None, None)  # a wrong cap is told before anything is started
     limits = ["--device", options["device"] or "cpu"]
+    if options["arithmetic"]:
+        limits += ["--arithmetic", options["arithmetic"]]
     if options["isa"]:
         limits += ["--isa", options["isa"]]
     stacks = {f"{system.name}/{model.name}": str(find_stack(model.stack).python) for system, model in chosen}
@@ -108,10 +122,12 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
         "data": options["data"] or "embedded",
         "protocol": options["protocol"] or "probe",
         "limits": shlex.join(limits),
+        "certify": "--certify" if _switched_on("certify", options["certify"]) else "",
         "results": str(results),
         "fetch": "",
         "checkpoints": {},
         "evaluations": [],
+        "ensembles": [],
     }
     if target != "eval-downloaded":
         return config
@@ -123,16 +139,30 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
             "evaluations": [f"{config['models'][0]}/given"],
         }
     wanted = [one for one in downloads if not names or one.system in names]
+    checkpoints = [one for one in wanted if one.kind == "checkpoint"]
     return config | {
         "data": options["data"] or f"artifact:{_PUBLISHED_DATA}",
         "fetch": shlex.join([*(one.id for one in wanted), *([] if options["data"] else [_PUBLISHED_DATA])]),
-        "checkpoints": {one.id: f"artifact:{one.id}" for one in wanted},
+        "checkpoints": {one.id: f"artifact:{one.id}" for one in checkpoints},
         "evaluations": [
             f"{system.name}/{model.name}/{one.id}"
             for system, model in chosen
-            for one in _of_model(system, model, wanted)
+            for one in _of_model(system, model, checkpoints)
         ],
+        "ensembles": sorted({f"{system.name}/{one.name}" for system, _ in chosen for one in system.ensembles}),
     }
+
+
+def _claimed() -> list[Artifact]:
+    """Return the published checkpoints, and whatever else of a system a published number needs."""
+    needed = {claim.artifact for claim in load_claims(expected_folder())}
+    return [one for one in declared() if one.kind == "checkpoint" or (one.id in needed and one.id != _PUBLISHED_DATA)]
+
+
+def _switched_on(name: str, value: str) -> bool:
+    if value not in ("", "yes", "no"):
+        raise UsageError(f"{name.upper()}={value}: expected yes or no")
+    return value == "yes"
 
 
 def _chosen_models(names: list[str], wanted: list[str], owners: set[str]) -> list[tuple[System, Model]]:

@@ -22,9 +22,11 @@ _CALLS = {
     "etl": "repro.stages.etl:etl",
     "materialise": "repro.stages.materialise:materialise",
     "preparations": "repro.registry:preparations",
+    "evaluate_ensemble": "repro.stages.ensemble:evaluate_ensemble",
     "evaluate": "repro.stages.evaluate:evaluate",
     "fetch_artifacts": "repro.stages.fetch:fetch",
     "build_report": "repro.report.build:build_report",
+    "predict": "repro.stages.predict:predict",
     "systems": "repro.registry:systems",
 }
 

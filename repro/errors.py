@@ -8,7 +8,7 @@ The exit codes are part of the command's contract:
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 EXIT_OK = 0
@@ -87,6 +87,14 @@ class NotBuiltYet(PrerequisiteError):
     """A stage of the design that this version does not have yet."""
 
 
+class NoCanonicalForm(PrerequisiteError):
+    """An operation, or arguments of one, for which canonical arithmetic defines no result."""
+
+
+class UnfitMachine(PrerequisiteError):
+    """A machine, or the switches of a process, on which canonical arithmetic would not hold."""
+
+
 class BadInput(PrerequisiteError):
     """A file or row that cannot be read as what it should be."""
 
@@ -97,6 +105,18 @@ class SchemaTooNew(PrerequisiteError):
 
 class BadCheckpoint(BadInput):
     """A checkpoint that does not hold exactly the model's tensors."""
+
+
+class UnfitCheckpoint(BadCheckpoint):
+    """A sound checkpoint of some other model.
+
+    Attributes:
+        shapes: the shape of each of its tensors, by name, so that the model can be recognised.
+    """
+
+    def __init__(self, message: str, *, shapes: Mapping[str, tuple[int, ...]], next_step: str | None = None) -> None:
+        super().__init__(message, next_step=next_step)
+        self.shapes = dict(shapes)
 
 
 class FrameworkClash(ReproError):

@@ -13,7 +13,7 @@ from importlib.metadata import entry_points
 from typing import Any
 
 from repro.determinism.guard import allow_only
-from repro.errors import BadInput, UnknownName
+from repro.errors import BadInput, UnknownName, UsageError
 from repro.paths import project_root
 from repro.schema import Model, Preparation, System
 
@@ -132,6 +132,26 @@ def chosen_models(names: list[str] | None, model: str | None) -> list[tuple[Syst
     if model is not None:
         return [(one, one.model(model)) for one in chosen]
     return [(one, each) for one in chosen for each in one.models]
+
+
+def one_model(name: str, model: str | None) -> tuple[System, Model]:
+    """Return a system and its model of that name, or the only one that it has.
+
+    Raises:
+        UnknownName: there is no such system or model.
+        UsageError: none is named and there are several.
+    """
+    chosen = chosen_models([name], model)
+    if len(chosen) != 1:
+        names = ", ".join(one.name for _, one in chosen)
+        raise UsageError(f"{name} has several models: {names}", next_step="choose one with --model")
+    return chosen[0]
+
+
+def benchmarked_models(framework: str) -> list[tuple[System, Model]]:
+    """Return the models of a framework that benchmarks measure, as their systems declare them."""
+    chosen = [(one, one.model(name)) for one in systems().values() for name in one.benchmarked]
+    return [(one, model) for one, model in chosen if model.framework == framework]
 
 
 def build(owner: str, model: str) -> Any:

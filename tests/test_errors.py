@@ -19,6 +19,7 @@ EXIT_CODES = {
     "BadInput": 3,
     "SchemaTooNew": 3,
     "BadCheckpoint": 3,
+    "UnfitCheckpoint": 3,
     "FrameworkClash": 4,
 }
 

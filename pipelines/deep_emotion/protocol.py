@@ -7,18 +7,19 @@ from typing import Any
 import numpy as np
 
 from pipelines.common.jpeg import jpeg_round_trip
-from repro.schema import Protocol
+from repro.schema import Protocol, Samples
 
 _HALF = np.float32(0.5)
 
 
-def prepare(images: np.ndarray, settings: dict[str, Any]) -> np.ndarray:
+def prepare(images: np.ndarray, settings: dict[str, Any], samples: Samples) -> np.ndarray:
     """Return network inputs, float32 (n, 1, 48, 48) in [-1, 1].
 
     Args:
         images: uint8 (n, 48, 48).
         settings: ``jpeg_quality``: pass each image through JPEG as the published setup does (defect
             D-JPEG), or ``None`` to leave it out.
+        samples: not asked for; nothing is drawn.
     """
     quality = settings["jpeg_quality"]
     if quality is not None:

@@ -12,26 +12,22 @@ from torchvision.models import resnet34
 
 from repro.bench.measure import Benchmark
 from repro.digest.array import as_array, value_bytes
-from repro.registry import resolve, systems
+from repro.registry import benchmarked_models, resolve
 from repro.trace.record_torch import Recorder, observed
 
 AT_MOST = 1.05
 _RESNET_BATCH = 8
-_SMALL_BATCH = 64
 
 
 def benchmarks(folder: Path) -> Iterator[Benchmark]:
-    """Give a forward pass of torchvision's ResNet34 and of each system's torch models, with random weights.
+    """Give a forward pass of torchvision's ResNet34 and of the systems' benchmarked torch models.
 
     Args:
         folder: for files; none is needed.
     """
     yield _traced("ResNet34", resnet34(), torch.rand(_RESNET_BATCH, 3, 224, 224))
-    for system in systems().values():
-        for model in system.models:
-            if model.framework == "torch":
-                inputs = torch.rand(_SMALL_BATCH, *model.input_shape)
-                yield _traced(model.title, resolve(model.build)(), inputs)
+    for _, model in benchmarked_models("torch"):
+        yield _traced(model.title, resolve(model.build)(), torch.rand(model.probe_batch, *model.input_shape))
 
 
 def _traced(name: str, model: nn.Module, inputs: torch.Tensor) -> Benchmark:

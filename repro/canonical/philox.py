@@ -152,8 +152,14 @@ def normal(
     return result.reshape(tuple(shape))
 
 
-def permutation(seed: int, length: int, *, ordinal: int = 0, step: int = 0) -> Tensor:
-    """Return 0 ... length - 1 in random order: the places sorted by 64 random bits each; int64, on the CPU."""
-    pair = words(seed, range(length), (2,), ordinal=ordinal, step=step).numpy().astype(np.uint64)
-    return torch.from_numpy(np.argsort(pair[:, 0] << _HALF | pair[:, 1], kind="stable"))
+def permutation(seed: int, length: int, *, epoch: int) -> Tensor:
+    """Return 0 ... length - 1 in random order: the places sorted by 64 random bits each.
 
+    The bits are words 0 and 1 of block 0 of sample i, with the ordinal 2**32 - 1, which no operation of a step reaches,
+    and the epoch as the step.
+
+    Returns:
+        int64 (length,), on the CPU.
+    """
+    pair = words(seed, range(length), (2,), ordinal=WORD - 1, step=epoch).numpy().astype(np.uint64)
+    return torch.from_numpy(np.argsort(pair[:, 0] << _HALF | pair[:, 1], kind="stable"))

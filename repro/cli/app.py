@@ -4,7 +4,21 @@ from __future__ import annotations
 
 import typer
 
-from repro.cli import audit, check_rep, claims, compare, doctor, etl, evaluate, fetch, later, profile, record, report
+from repro.cli import (
+    audit,
+    check_rep,
+    claims,
+    compare,
+    doctor,
+    etl,
+    evaluate,
+    fetch,
+    later,
+    predict,
+    profile,
+    record,
+    report,
+)
 
 app = typer.Typer(
     name="repro",
@@ -24,6 +38,7 @@ app.command("eval")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("record")(record.record)
 app.command("claims")(claims.claims)
+app.command("predict")(predict.predict)
 app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
 for name, what in later.VERBS.items():

@@ -17,6 +17,7 @@ def check_rep(
     data: options.Data = "embedded",
     protocol: Annotated[str, typer.Option("--protocol", help="'probe', or 'paper' for a paper's own check.")] = "probe",
     isa: options.Isa = None,
+    arithmetic: options.Arithmetic = "native",
     device: options.Device = "cpu",
     results: options.Results = Path("results"),
     expected: options.Expected = None,
@@ -32,7 +33,7 @@ def check_rep(
         from repro.registry import chosen_models
         from repro.report.outcome import exit_code
         from repro.report.text import verdict_table
-        from repro.schema import Record
+        from repro.schema import Record, arithmetic_name, chosen_arithmetics
         from repro.stages.blocked import recorded_if_blocked
         from repro.stages.check_rep import check_rep as check
         from repro.stages.judge import Shelf
@@ -42,9 +43,10 @@ def check_rep(
         chosen = chosen_models(system, model)
         shelf = Shelf.of(expected, profiles)
         asked = {"data": Path(data).name, "protocol": protocol, "isa": isa, "device": device}
+        wanted = [(owner, one, each) for owner, one in chosen for each in chosen_arithmetics(arithmetic)]
         records: list[Record] = []
         errors: list[ReproError] = []
-        for owner, one in chosen:
+        for owner, one, each in wanted:
             if protocol == "paper":
                 raise NotBuiltYet(
                     f"{owner.title}'s paper has no check of its own that this version knows",
@@ -55,11 +57,18 @@ def check_rep(
                 "check-rep",
                 owner.name,
                 one.name,
-                asked,
+                {**asked, "arithmetic": arithmetic_name(each)},
                 [Path(data)],
                 results,
-                lambda name=name: check(  # type: ignore[misc]  # a default binds the loop's name
-                    name, data=data, isa=isa, device=device, results=results, shelf=shelf, force=force
+                lambda name=name, each=each: check(  # type: ignore[misc]  # defaults bind the loop's names
+                    name,
+                    data=data,
+                    isa=isa,
+                    arithmetic=each,
+                    device=device,
+                    results=results,
+                    shelf=shelf,
+                    force=force,
                 ),
             )
             records.append(record)

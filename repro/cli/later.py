@@ -12,7 +12,6 @@ from repro.errors import NotBuiltYet
 
 VERBS = {
     "retrain": "Train a system anew by its published recipe.",
-    "predict": "Classify images with a published checkpoint.",
 }
 
 

@@ -19,9 +19,19 @@ Data = Annotated[
         "--data", "-d", help="'embedded' (drawn faces) or a container: fer2013.csv, .gz, .xz, an archive, a folder."
     ),
 ]
+Checkpoint = Annotated[
+    str | None, typer.Option("--checkpoint", "-c", help="Checkpoint in the published format: a path, or artifact:ID.")
+]
+Protocol = Annotated[
+    str, typer.Option("--protocol", "-p", help="Protocol that the system declares: as-published, corrected.")
+]
 Isa = Annotated[
     str | None,
     typer.Option("--isa", help="Cap the instruction set (baseline, avx2, avx512): a lesser machine's kernels."),
+]
+Arithmetic = Annotated[
+    schema.ArithmeticChoice,
+    typer.Option("--arithmetic", help="native kernels, canonical (the same bits on every machine), or both."),
 ]
 Device = Annotated[schema.Device, typer.Option("--device", help="Where to compute.")]
 Results = Annotated[

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from repro.compare.certificate import Certificate
 from repro.compare.claims import claim_counts
 from repro.report.text import verdict_table
 from repro.schema import Claim, Defect, Record
@@ -31,6 +32,8 @@ def evaluation_text(record: Record) -> str:
             f"without the {result['n'] - unseen['n']} images that also occur in training: "
             f"{unseen['correct']} of {unseen['n']}"
         )
+    if result["certificate"] is not None:
+        lines.append(Certificate.model_validate(result["certificate"]).sentence())
     return "\n".join(lines) + "\n\n" + verdict_table([record])
 
 

@@ -12,7 +12,9 @@ import numpy as np
 from repro.compare.ulps import FLOAT_DTYPES, UlpSummary, summarise_ulps
 from repro.errors import BadInput
 from repro.schema import BitVerdict, Frozen
-from repro.trace import SKETCH_PLACES, Sketch, Trace, TraceEntry
+from repro.trace import SKETCH_PLACES, THIN_STEP, Sketch, Trace, TraceEntry
+
+_THIN_PLACES = len(range(0, SKETCH_PLACES, THIN_STEP))
 
 
 class NoDistance(StrEnum):
@@ -184,6 +186,8 @@ def _measure(expected: TraceEntry, actual: TraceEntry) -> dict[str, Any]:
     if expected.sketch is None or actual.sketch is None:
         return {"no_distance": NoDistance.NO_SKETCH}
     mine, other = _sampled(expected, expected.sketch), _sampled(actual, actual.sketch)
+    if len(mine) != len(other):  # one of them is thinned
+        mine, other = (one if len(one) == min(len(mine), len(other)) else one[::THIN_STEP] for one in (mine, other))
     differing = int(np.count_nonzero(np.any(mine != other, axis=1)))
     fields = {
         "sampled": len(mine),
@@ -203,7 +207,10 @@ def _sampled(entry: TraceEntry, sketch: Sketch) -> np.ndarray:
     places = min(math.prod(entry.shape), SKETCH_PLACES)
     try:
         values = np.frombuffer(base64.b64decode(sketch.values, validate=True), np.uint8)
-        return values.reshape(places, _itemsize(entry.dtype))
+        values = values.reshape(-1, _itemsize(entry.dtype))
+        if len(values) != places and (places, len(values)) != (SKETCH_PLACES, _THIN_PLACES):
+            raise ValueError(f"{len(values)} values")
+        return values
     except (TypeError, ValueError) as error:
         raise BadInput(
             f"{entry.name}: the sketch does not hold {places} values of {entry.dtype}",

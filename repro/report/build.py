@@ -15,15 +15,20 @@ from repro.report.model import (
     Evidence,
     Measurement,
     Overlap,
+    PreparedRow,
     Report,
 )
 from repro.report.outcome import answer, headline
+from repro.report.plain import counted
+from repro.report.quantities import quantities
 from repro.report.reading import (
     AuditResult,
     Blocked,
     EtlResult,
     EvaluationParameters,
     EvaluationResult,
+    PreparedParameters,
+    PreparedResult,
     Reading,
     machine_line,
 )
@@ -54,12 +59,13 @@ def build_report(
     blocked = _sorted(_blocked_row(one, one.result.blocked) for one in readings if one.result.blocked is not None)
     data = _data(readings)
     measurements = _measurements(readings, machines, data)
-    rows = claim_rows(claims, measurements, defects, systems, _missing(readings))
+    rows = claim_rows(claims, measurements, defects, systems, _missing(readings), quantities(readings))
     return Report(
         answer=answer(bits, rows),
         headline=headline(bits, measurements, rows, blocked),
         machines=machines,
         data=data,
+        prepared=_prepared(readings),
         audits=_audits(readings),
         bits=bits,
         blocked=blocked,
@@ -147,6 +153,27 @@ def _data(readings: Iterable[Reading]) -> tuple[DataRow, ...]:
     return tuple(DataRow(name=n, edition=e, rows=r, content=c) for n, e, r, c in sorted(rows))
 
 
+def _prepared(readings: Iterable[Reading]) -> tuple[PreparedRow, ...]:
+    rows = []
+    for one in readings:
+        if one.record.stage == "prepare" and one.result.blocked is None:
+            asked, told = one.as_parameters(PreparedParameters), one.as_result(PreparedResult)
+            what = [f"{name} {each.dtype} {each.shape}" for name, each in told.tensors.items()]
+            if told.files is not None:
+                what.append(f"{counted(told.files, 'file')}, {(told.bytes or 0) / 1e6:.0f} MB")
+            row = PreparedRow(
+                preparation=f"{one.record.system}/{one.record.model}",
+                title=told.title,
+                data=asked.data,
+                what="; ".join(what),
+                libraries=", ".join(f"{name} {number}" for name, number in asked.libraries.items()),
+                digests=one.record.outputs,
+                record=one.name,
+            )
+            rows.append(row)
+    return tuple(sorted(rows, key=lambda row: (row.preparation, row.data, row.record)))
+
+
 def _audits(readings: Iterable[Reading]) -> tuple[AuditRow, ...]:
     rows = []
     for one in readings:
@@ -207,6 +234,7 @@ def _measurement(
         interval=told.interval,
         spread=told.spread if len(told.runs) > 1 else None,
         printed=tuple(run.printed for run in told.runs if run.printed is not None),
+        confusion=told.confusion,
         unseen=told.unseen,
         keeps=asked.protocol.keeps,
         mends=asked.protocol.mends,

@@ -101,6 +101,7 @@ class EvaluationResult(AnyResult):
     interval: tuple[FiniteFloat, FiniteFloat]
     spread: Annotated[Spread, _known(Spread)] | None = None
     runs: tuple[Run, ...] = ()
+    confusion: tuple[tuple[Annotated[int, Field(ge=0)], ...], ...] = ()
     unseen: Annotated[Share, _known(Share)] | None = None
     diagnosis: dict[str, Any] = {}
 
@@ -126,6 +127,36 @@ class EtlResult(_Part):
     content: Hex32
     edition: str
     rows: int
+    counts: dict[str, dict[str, int]] = {}
+
+
+class ProbeResult(_Part):
+    """What check-rep tells of a model beside its bits."""
+
+    counted: dict[str, dict[str, int]] = {}
+
+
+class TensorTold(_Part):
+    """One tensor of a preparation."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class PreparedResult(_Part):
+    """What a preparation made."""
+
+    title: str
+    files: int | None = None
+    bytes: int | None = None
+    tensors: dict[str, TensorTold] = {}
+
+
+class PreparedParameters(_Part):
+    """What a preparation was made with."""
+
+    data: str
+    libraries: dict[str, str] = {}
 
 
 class AcrossTold(_Part):

@@ -1,5 +1,6 @@
 """The documents of the harness: frozen, versioned, newer versions refused."""
 
+from repro.schema.arithmetic import CANONICAL_VERSION, Arithmetic, ArithmeticChoice, arithmetic_name, chosen_arithmetics
 from repro.schema.artifact import Artifact, ArtifactFile
 from repro.schema.base import Document, Frozen, Hex32, PlainData, canonical_json, exact_float, pretty_json, read_json
 from repro.schema.claim import Claim, Defect, DefectMark
@@ -17,11 +18,14 @@ from repro.schema.profile import (
     ThreadPool,
 )
 from repro.schema.record import Record, Stack
-from repro.schema.system import Model, Protocol, Split, System
+from repro.schema.system import Ensemble, Model, Protocol, Samples, Split, System, Votes, settings_of
 from repro.schema.verdict import CONTRADICTIONS, BitVerdict, ClaimVerdict
 
 __all__ = [
+    "CANONICAL_VERSION",
     "CONTRADICTIONS",
+    "Arithmetic",
+    "ArithmeticChoice",
     "Artifact",
     "ArtifactFile",
     "BitVerdict",
@@ -34,6 +38,7 @@ __all__ = [
     "DefectMark",
     "Device",
     "Document",
+    "Ensemble",
     "FilePreparation",
     "FrameworkState",
     "Frozen",
@@ -46,14 +51,19 @@ __all__ = [
     "ProfileClass",
     "Protocol",
     "Record",
+    "Samples",
     "Scalar",
     "Split",
     "Stack",
     "System",
     "TensorPreparation",
     "ThreadPool",
+    "Votes",
+    "arithmetic_name",
     "canonical_json",
+    "chosen_arithmetics",
     "exact_float",
     "pretty_json",
     "read_json",
+    "settings_of",
 ]

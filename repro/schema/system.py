@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 from pydantic import model_validator
 
-from repro.errors import UnknownName
+from repro.errors import UnknownName, UsageError
 from repro.schema.base import Frozen
 
 Framework = Literal["torch", "tensorflow"]
 
 
 class Model(Frozen):
-    """One published model.
+    """One published model, and where the code is that needs its framework.
+
+    The callables are named ``module:attribute`` and imported only in the process that needs them.
 
     Attributes:
         name: as in the contracts' keys.
         title: as people write it.
         framework: the framework its implementation needs.
         stack: name of the stack in which it runs by default.
-        build: ``module:function``; called without arguments it returns the untrained framework model.
+        build: ``() -> model``, untrained.
+        load: ``(model, path) -> dict``: strict loading of a published checkpoint; returns what is told of it.
+        predict: ``(model, inputs, settings) -> tensor (n, classes)`` of scores. Where a protocol prepares several
+            views of an image, it combines them.
+        training: ``(model, settings) -> step``; ``step(inputs, labels)`` does one step and returns the
+            named tensors ``loss`` and ``scores``.
+        training_settings: the published recipe, as plain data.
+        diagnose: ``(model, inputs) -> dict``: numbers that show a defect at work; optional.
+        settings: what this model changes in every protocol's settings, its image size for instance.
         input_shape: shape of one input without the batch axis, in the framework's layout.
         num_classes: length of the output.
+        probe_batch: how many images check-rep feeds forward and in each training step.
+        probe_steps: how many training steps it does.
+        probe_memory: what a process of check-rep takes, in MB, as measured; few run at once where it is much.
         contract_scale, contract_shift: the contract's keyed input is ``image * scale + shift``.
     """
 
@@ -31,8 +47,17 @@ class Model(Frozen):
     framework: Framework
     stack: str
     build: str
+    load: str
+    predict: str
+    training: str
+    training_settings: dict[str, Any] = {}
+    diagnose: str | None = None
+    settings: dict[str, Any] = {}
     input_shape: tuple[int, ...]
     num_classes: int
+    probe_batch: int = 64
+    probe_steps: int = 3
+    probe_memory: int = 1000
     contract_scale: float = 1.0
     contract_shift: float = 0.0
 
@@ -73,25 +98,56 @@ class Protocol(Frozen):
     seeds: tuple[int, ...] = ()
     settings: dict[str, Any] = {}
 
+    def changed(self, settings: Mapping[str, Any]) -> Protocol:
+        """Return this protocol with other values of some of its settings.
+
+        Raises:
+            UsageError: it has no setting of a name.
+        """
+        unknown = sorted(settings.keys() - self.settings.keys())
+        if unknown:
+            raise UsageError(
+                f"the protocol {self.name} has no setting {unknown[0]!r}; it has {', '.join(sorted(self.settings))}"
+            )
+        return self.model_copy(update={"settings": {**self.settings, **settings}})
+
+
+class Ensemble(Frozen):
+    """Models whose scores are added up, unweighted and in this order.
+
+    Attributes:
+        name: what ``--ensemble`` takes.
+        members: names of the system's models.
+        combine: ``(scores, settings) -> (sum, told)``: adds up the members' scores, (n, classes) each, as the
+            protocol's settings say; what there is to tell of it as plain data.
+    """
+
+    name: str
+    title: str
+    members: tuple[str, ...]
+    combine: str
+
 
 class System(Frozen):
-    """One published system: a paper, its models, its protocols, and where the code for each step is.
-
-    The callables are named ``module:attribute`` and imported only in the process that needs them.
+    """One published system: a paper, its models, data and protocols, and the code that needs no framework.
 
     Attributes:
         name: as in the contracts' keys, with hyphens.
         package: the Python package that holds it; its sources are an input of every record.
         dataset: ``(path, progress) -> dataset``: reads a container of the system's data.
         embedded: ``() -> dataset``: the data set that comes with the harness.
-        prepare: ``(images, settings) -> float32 array``: raw images to network inputs, without a framework.
-        predict: ``(model, inputs, settings) -> tensor (n, classes)`` of scores, in the framework.
-        diagnose: ``(model, inputs) -> dict``: numbers that show a defect at work; optional.
+        prepare: ``(images, settings, samples) -> float32 array``: raw images to network inputs. ``settings`` are
+            the protocol's with the model's over them; ``samples`` (:class:`repro.schema.Samples`) tells which
+            images they are, for what draws at random. ``v`` views of an image are ``v`` rows in a row.
+        draws: ``(settings, samples) -> (sentence, {name: array})``: what ``prepare`` draws at random for these images,
+            for a record to keep; no array where nothing is drawn. Optional.
         summarise: ``(scores, labels, protocol) -> dict``: what the published code prints of the scores.
-        training: ``(model, settings) -> step``; ``step(inputs, labels)`` does one step and returns the
-            named tensors ``loss`` and ``scores``.
-        training_settings: the published recipe, as plain data.
-        load: ``(model, path) -> dict``: strict loading of a published checkpoint; returns what is told of it.
+        picture: ``(path) -> uint8 array``: reads a user's picture as the data set would hold it, for ``repro predict``.
+        votes: ``(path, images, labels, usages, labelled) -> Votes``: reads a file of annotators' votes beside the data
+            (:class:`repro.schema.Votes`); optional.
+        benchmarked: names of the models that ``make bench`` measures; none by default.
+        probe_protocol: the protocol that prepares check-rep's batches, one input an image; ``corrected`` by default.
+        probe_images: how many images of each usage check-rep digests as each protocol prepares them; all by default.
     """
 
     name: str
@@ -100,18 +156,20 @@ class System(Frozen):
     licence: str
     package: str
     models: tuple[Model, ...]
+    ensembles: tuple[Ensemble, ...] = ()
     splits: tuple[Split, ...]
     protocols: tuple[Protocol, ...]
     classes: tuple[str, ...]
     dataset: str
     embedded: str
     prepare: str
-    predict: str
-    diagnose: str | None = None
+    draws: str | None = None
     summarise: str
-    training: str
-    training_settings: dict[str, Any] = {}
-    load: str
+    picture: str | None = None
+    votes: str | None = None
+    benchmarked: tuple[str, ...] = ()
+    probe_protocol: str = "corrected"
+    probe_images: int | None = None
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> System:
@@ -119,11 +177,18 @@ class System(Frozen):
             names = [item.name for item in getattr(self, what)]
             if len(set(names)) != len(names):
                 raise ValueError(f"{self.name}: {what} holds a name twice: {names}")
+        unknown = set(self.benchmarked) - {model.name for model in self.models}
+        if unknown:
+            raise ValueError(f"{self.name}: benchmarked names no model of it: {sorted(unknown)}")
         return self
 
     def model(self, name: str) -> Model:
         """Return a model by name; raises UnknownName."""
         return _by_name("model", name, self.models)
+
+    def ensemble(self, name: str) -> Ensemble:
+        """Return an ensemble by name; raises UnknownName."""
+        return _by_name("ensemble", name, self.ensembles)
 
     def split(self, name: str) -> Split:
         """Return a split by name; raises UnknownName."""
@@ -134,7 +199,44 @@ class System(Frozen):
         return _by_name("protocol", name, self.protocols)
 
 
-_Named = TypeVar("_Named", Model, Split, Protocol)
+@dataclass(frozen=True)
+class Samples:
+    """Which images a preparation is given. What it draws for an image may depend on nothing else.
+
+    Attributes:
+        rows: row numbers in the data set, int64 (n,).
+        positions: places in the split that is evaluated, or in the epoch, int64 (n,).
+        seed: of this run.
+        count: how many images the whole split or epoch has; 0 where that is not known.
+    """
+
+    rows: np.ndarray
+    positions: np.ndarray
+    seed: int
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class Votes:
+    """What several annotators chose for each image of a data set.
+
+    Attributes:
+        choices: what they could choose.
+        counts: how many chose it, uint8 (n, choices).
+        classes: index in ``choices`` of each of the data set's classes, in the order of its labels.
+    """
+
+    choices: tuple[str, ...]
+    counts: np.ndarray
+    classes: tuple[int, ...]
+
+
+def settings_of(protocol: Protocol, model: Model) -> dict[str, Any]:
+    """Return a protocol's settings with the model's own over them."""
+    return {**protocol.settings, **model.settings}
+
+
+_Named = TypeVar("_Named", Model, Ensemble, Split, Protocol)
 
 
 def _by_name(what: str, name: str, items: tuple[_Named, ...]) -> _Named:

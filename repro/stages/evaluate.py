@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,12 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from repro.compare.counts import wilson_interval
-from repro.digest import file_digest, set_digest, tensor_digest
-from repro.errors import BadInput, MissingFile
+from repro.compare.certificate import Certificate, certify
+from repro.compare.divergence import compare_traces
+from repro.digest import file_digest, set_digest
+from repro.errors import MissingFile, UsageError
+from repro.hardware.cpu import ISA_LEVELS, own_levels
 from repro.registry import resolve
-from repro.schema import Device, Protocol, Record, Split
-from repro.stages.call import Call
+from repro.schema import Arithmetic, Caps, Device, Protocol, Record, Samples, Split, settings_of
+from repro.stages.call import REFERENCE_THREADS, SEED, Call
+from repro.stages.counting import count_answers, seen_in_training
 from repro.stages.etl import EMBEDDED
 from repro.stages.judge import Shelf
 from repro.stages.times import timing
@@ -31,6 +35,11 @@ def evaluate(
     split: str = "test",
     protocol: str = "corrected",
     isa: str | None = None,
+    threads: int = REFERENCE_THREADS,
+    batch: int | None = None,
+    certified: bool = False,
+    after: Sequence[str] = (),
+    arithmetic: Arithmetic = "native",
     device: Device = "cpu",
     results: Path = Path("results"),
     shelf: Shelf | None = None,
@@ -43,12 +52,18 @@ def evaluate(
         checkpoint: a file in the system's published format.
         data: ``embedded`` or the path of a container.
         split, protocol: names that the system declares.
-        isa, device, results, shelf, force: as for :func:`repro.stages.check_rep.check_rep`.
+        threads: what the libraries may use.
+        batch: images per forward pass, if not the protocol's. The published way of counting keeps the protocol's.
+        certified: also run it under lesser kernels, with other threads and another batch size, and say whether the
+            count depends on them (:mod:`repro.compare.certificate`).
+        after: models that the published script evaluated before in the same process, where its draws depend on that.
+        isa, arithmetic, device, results, shelf, force: as for :func:`repro.stages.check_rep.check_rep`.
 
     Returns:
         the record; its result holds ``correct``, ``n``, ``accuracy``, ``interval`` (95 % Wilson),
         ``confusion`` (rows are true classes), ``predictions`` (digest), and where the protocol is random
-        one entry a seed in ``runs`` with the spread, the counts of the first seed standing in front.
+        one entry a seed in ``runs`` with the spread, the counts of the first seed standing in front; and
+        ``certificate`` where one was asked for.
 
     Raises:
         UnknownName, UsageError: the call is wrong.
@@ -56,8 +71,19 @@ def evaluate(
     """
     if not checkpoint.is_file():
         raise MissingFile(f"no checkpoint at {checkpoint}", next_step="give --checkpoint a downloaded file")
-    call = Call.prepared(model, data=data, isa=isa, device=device, results=results)
-    evaluation = _Evaluation(call, checkpoint, call.system.split(split), call.system.protocol(protocol))
+    if batch is not None and batch < 1:
+        raise UsageError(f"expected a batch of at least 1 image, got {batch}")
+    if certified and arithmetic == "canonical":
+        raise UsageError("a count in canonical arithmetic needs no certificate", next_step="leave out the certificate")
+    call = Call.prepared(
+        model, data=data, isa=isa, device=device, results=results, threads=threads, arithmetic=arithmetic
+    )
+    chosen = call.system.protocol(protocol)
+    if after:
+        chosen = chosen.changed({"after": [call.system.model(name).name for name in after]})
+    evaluation = _Evaluation(
+        call, checkpoint, call.system.split(split), chosen, batch if batch is not None else chosen.batch, certified
+    )
     call.data.labels(call.data.rows(evaluation.split))  # what is empty or lacks labels is told before a child starts
     return call.once("eval", evaluation.parameters, evaluation.inputs, evaluation.measure, shelf=shelf, force=force)
 
@@ -70,6 +96,8 @@ class _Evaluation:
     checkpoint: Path
     split: Split
     protocol: Protocol
+    batch: int
+    certified: bool
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -78,6 +106,8 @@ class _Evaluation:
             "split": self.split.model_dump(mode="json"),
             "protocol": self.protocol.model_dump(mode="json"),
             "checkpoint": self.checkpoint.name,
+            "batch": self.batch,
+            "certified": self.certified,
         }
 
     @cached_property
@@ -86,22 +116,26 @@ class _Evaluation:
 
     def measure(self) -> Record:
         started = time.monotonic()
-        task = {
-            "task": "evaluate",
-            "split": self.split.name,
-            "protocol": self.protocol.name,
-            "checkpoint": str(self.checkpoint.resolve()),
-        }
-        with tempfile.TemporaryDirectory(prefix="repro-eval-") as name:
-            folder = Path(name) / "child"
-            answer = self.call.run(task, folder)
-            trace = Trace.read(folder / "trace.json")
-            count = len(self.protocol.seeds) or 1
-            runs = [np.load(folder / f"scores-{run}.npy", allow_pickle=False) for run in range(count)]
         store, data = self.call.results, self.call.data
         labels = data.labels(data.rows(self.split)).astype(np.int64)
-        counts = self._counts(runs, labels)
+        with tempfile.TemporaryDirectory(prefix="repro-eval-") as name:
+            folder = Path(name) / "child"
+            answer = self.call.run(self._task(self.batch), folder)
+            trace = Trace.read(folder / "trace.json")
+            count = len(self.protocol.seeds) or 1
+            runs = [_scores(folder, run) for run in range(count)]
+            counts = count_answers(
+                runs,
+                labels,
+                protocol=self.protocol,
+                classes=self.call.system.classes,
+                seen=seen_in_training(data, self.split),
+                summarise=resolve(self.call.system.summarise),
+            )
+            certificate = self._certificate(runs[0], labels, trace, Path(name)) if self.certified else None
         outputs = {"trace": store.save_document(trace), "labels": store.save_array(labels)}
+        sentences, drawn = self._draws()
+        outputs |= {name: store.save_array(array) for name, array in drawn.items()}
         for run, scores in enumerate(runs):
             outputs[f"scores-{run}"] = store.save_array(scores)
         weights = {entry.name.removeprefix("weight/"): entry.digest for entry in trace if entry.operation == "weight"}
@@ -111,6 +145,8 @@ class _Evaluation:
             "trace": trace.digest(),
             "weights": set_digest(weights),
             **counts,
+            "draws": sentences,
+            "certificate": None if certificate is None else certificate.model_dump(mode="json"),
             "checkpoint_says": answer["told"],
             "diagnosis": answer["diagnosis"],
         }
@@ -118,67 +154,73 @@ class _Evaluation:
             "eval", self.parameters, self.inputs, answer=answer, outputs=outputs, result=result, timing=timing(started)
         )
 
+    def _task(self, batch: int, runs: int | None = None) -> dict[str, Any]:
+        return {
+            "task": "evaluate",
+            "split": self.split.name,
+            "protocol": self.protocol.name,
+            "checkpoint": str(self.checkpoint.resolve()),
+            "batch": batch,
+            "runs": runs,
+            "settings": {"after": self.protocol.settings["after"]} if "after" in self.protocol.settings else {},
+        }
+
+    def _draws(self) -> tuple[list[str], dict[str, np.ndarray]]:
+        """Return what each run draws, as a sentence and as arrays under ``draws-<run>-<name>``."""
+        if self.call.system.draws is None:
+            return [], {}
+        draw, rows = resolve(self.call.system.draws), self.call.data.rows(self.split)
+        settings = settings_of(self.protocol, self.call.model)
+        sentences: list[str] = []
+        arrays: dict[str, np.ndarray] = {}
+        for run, seed in enumerate(self.protocol.seeds or (SEED,)):
+            sentence, drawn = draw(settings, Samples(rows, np.arange(len(rows)), seed, len(rows)))
+            sentences.append(sentence)
+            arrays |= {f"draws-{run}-{name}": array for name, array in drawn.items()}
+        return sentences, arrays
+
+    def _certificate(self, scores: np.ndarray, labels: np.ndarray, trace: Trace, folder: Path) -> Certificate:
+        """Run the first seed again with whatever should not matter changed, and compare."""
+        others, sentences = {}, {}
+        for number, (varied, caps, batch) in enumerate(self._variations()):
+            self.call.run(self._task(batch, runs=1), folder / f"varied-{number}", caps)
+            others[varied] = _scores(folder / f"varied-{number}", 0)
+            other = Trace.read(folder / f"varied-{number}" / "trace.json")
+            both = {entry.name for entry in other}
+            same = Trace.from_entries([entry for entry in trace if entry.name in both])
+            sentences[varied] = compare_traces(same, other).sentence()
+        found = certify(scores, labels, others)
+        told = tuple(run.model_copy(update={"sentence": sentences[run.varied]}) for run in found.runs)
+        return found.model_copy(update={"runs": told})
+
+    def _variations(self) -> Iterator[tuple[str, Caps, int]]:
+        """Yield what to vary, the caps and the batch size."""
+        own, caps = self.call.caps.isa or own_levels()[-1], self.call.caps
+        other_threads = 2 if caps.threads == 1 else 1
+        if self.call.device == "cpu":
+            for level in ISA_LEVELS[: ISA_LEVELS.index(own)] if own in ISA_LEVELS else ISA_LEVELS[:1]:
+                yield f"{level} kernels", Caps(isa=level, threads=caps.threads), self.batch
+            yield f"{other_threads} threads", Caps(isa=caps.isa, threads=other_threads), self.batch
+        if not self.protocol.seeds:  # what is drawn in a forward pass follows the batches
+            other_batch = max(1, self.batch // 2) if self.batch > 1 else 2
+            yield f"batches of {other_batch}", caps, other_batch
+
     def _probe(self) -> str:
+        if self.call.arithmetic == "canonical":  # threads and batches change nothing
+            return self._usual_probe()
+        varied = [f"threads {self.call.caps.threads}"] if self.call.caps.threads != REFERENCE_THREADS else []
+        after = self.protocol.settings.get("after", ())
+        varied += [f"after {' '.join(after)}"] if after else []
+        varied += [f"batch {self.batch}"] if self.batch != self.protocol.batch else []
+        return "".join([self._usual_probe(), *(f", {what}" for what in varied)])
+
+    def _usual_probe(self) -> str:
         return (
             f"eval 1, split {self.split.name}, protocol {self.protocol.name}, "
             f"checkpoint {self.inputs['checkpoint']}, data {self.call.data.content}"
         )
 
-    def _counts(self, runs: list[np.ndarray], labels: np.ndarray) -> dict[str, Any]:
-        summarise = resolve(self.call.system.summarise)
-        seen = self._seen_in_training()
-        entries = []
-        for run, scores in enumerate(runs):
-            if not np.isfinite(scores).all():
-                raise BadInput(
-                    f"run {run}: {_unusable(scores)} images have scores that are no numbers",
-                    next_step="check the checkpoint's weights for NaN",
-                )
-            predictions = scores.argmax(axis=1)
-            right = predictions == labels
-            entries.append(
-                {
-                    "seed": self.protocol.seeds[run] if self.protocol.seeds else None,
-                    "correct": int(right.sum()),
-                    "unseen_correct": int(right[~seen].sum()),
-                    "predictions": tensor_digest(predictions.astype(np.int64)),
-                    **summarise(scores, labels, self.protocol),
-                }
-            )
-        first, n = entries[0], len(labels)
-        correct = first["correct"]
-        low, high = wilson_interval(correct, n)
-        counts = sorted(entry["correct"] for entry in entries)
-        return {
-            "correct": correct,
-            "n": n,
-            "accuracy": correct / n,
-            "interval": [low, high],
-            "predictions": first["predictions"],
-            "confusion": _confusion(runs[0].argmax(axis=1), labels, len(self.call.system.classes)),
-            "unseen": {"correct": first["unseen_correct"], "n": int((~seen).sum())},
-            "runs": entries,
-            "spread": {
-                "runs": len(entries),
-                "minimum": counts[0],
-                "maximum": counts[-1],
-                "mean": sum(counts) / len(counts),
-            },
-        }
 
-    def _seen_in_training(self) -> np.ndarray:
-        """Return which images of the split occur, to the pixel, among training rows outside it (F-DUP)."""
-        data = self.call.data
-        images, rows, others = data.images(), data.rows(self.split), data.training_rows_outside(self.split)
-        known = {images[row].tobytes() for row in others}
-        return np.array([images[row].tobytes() in known for row in rows])
-
-
-def _confusion(predictions: np.ndarray, labels: np.ndarray, classes: int) -> list[list[int]]:
-    matrix = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(matrix, (labels, predictions), 1)
-    return [[int(value) for value in row] for row in matrix]
-
-
-def _unusable(scores: np.ndarray) -> int:
-    return int((~np.isfinite(scores)).any(axis=1).sum())
+def _scores(folder: Path, run: int) -> np.ndarray:
+    scores: np.ndarray = np.load(folder / f"scores-{run}.npy", allow_pickle=False)
+    return scores

@@ -14,10 +14,13 @@ from repro.determinism.switches_torch import make_deterministic
 from repro.hardware.framework_torch import read_framework
 from repro.hardware.probe import read_profile
 from repro.registry import find_model, resolve
-from repro.schema import Caps, Device, Model, System
+from repro.schema import Caps, Device, Model, System, settings_of
+from repro.stages.arithmetic_torch import computing, one_nan
+from repro.stages.checkpoint_torch import load_checkpoint
 from repro.stages.data import StoredData
-from repro.stages.prepare import prepared_batches, prepared_entry
+from repro.stages.prepare import Feed, Watched
 from repro.stages.progress import Progress
+from repro.stages.size_torch import count_size
 from repro.trace.keyed import keyed_image, keyed_tensor
 from repro.trace.record_torch import Recorder, trace_in_pieces
 
@@ -46,30 +49,37 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     switches = make_deterministic(task["seed"], caps.threads)
     system, model = find_model(task["model"])
     data = StoredData.from_task(task["data"])
-    recorder = Recorder()
+    recorder = Recorder(one_nan=one_nan(task))
     network = _keyed_network(model, task["device"])
-    _contract(recorder, model, network, task["device"])
+    with computing(task):
+        _contract(recorder, model, network, task["device"])
     if task["prepare_all"]:
         for protocol in system.protocols:
             for usage, rows in data.rows_by_usage().items():
-                recorder.add_entry(prepared_entry(system, protocol, data.images(), rows, usage))
-    inputs, _ = _batch(system, task, data, "test", 0)
+                some = rows[: system.probe_images]
+                feed = Feed.of(system, model, protocol, data.images(), some, task["seed"])
+                recorder.add_entry(feed.entry(usage))
+    inputs, _ = _batch(system, model, task, data, "test", 0)
     recorder.add("forward/input", inputs, "input")
-    with torch.no_grad(), recorder.layers(network, "forward"):
-        network(inputs)
-    for size in task["pieces"]:
-        trace = trace_in_pieces(network, inputs, size, "forward")
-        (folder / f"pieces-{size}.json").write_text(trace.to_json(), encoding="utf-8")
-    _training(recorder, system, network, task, data)
+    with computing(task):
+        with torch.no_grad(), recorder.layers(network, "forward"):
+            network(inputs)
+        for size in task["pieces"]:
+            trace = trace_in_pieces(network, inputs, size, "forward")
+            (folder / f"pieces-{size}.json").write_text(trace.to_json(), encoding="utf-8")
+    _training(recorder, system, model, network, task, data)
     (folder / "trace.json").write_text(recorder.trace().to_json(), encoding="utf-8")
-    return {"profile": _profile(caps, task["device"]), "switches": switches}
+    counted = count_size(network.eval(), inputs[:1])
+    return {"profile": _profile(caps, task["device"]), "switches": switches, "counted": counted}
 
 
 def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Run one checkpoint over one split, once per seed where the protocol is random.
 
     Args:
-        task: ``model``, ``device``, ``seed``, ``caps``, ``data``, ``protocol``, ``split``, ``checkpoint``.
+        task: ``model``, ``device``, ``seed``, ``caps``, ``data``, ``protocol``, ``split``, ``checkpoint``;
+            ``batch``: images per forward pass; ``runs``: how many of the protocol's seeds, all where ``None``;
+            ``settings``: of the protocol, where they are not as declared.
         folder: receives ``scores-<run>.npy`` (float32 (n, classes)) and ``trace.json``.
 
     Returns:
@@ -78,46 +88,81 @@ def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     caps = Caps(**task["caps"])
     switches = make_deterministic(task["seed"], caps.threads)
     system, model = find_model(task["model"])
-    protocol, data = system.protocol(task["protocol"]), StoredData.from_task(task["data"])
+    protocol = system.protocol(task["protocol"]).changed(task["settings"])
+    data = StoredData.from_task(task["data"])
     split = system.split(task["split"])
-    network = resolve(model.build)()
-    told = resolve(system.load)(network, Path(task["checkpoint"]))
-    network = network.eval().to(task["device"])
-    recorder = Recorder()
+    network, told = _loaded_network(system, model, task)
+    recorder = Recorder(one_nan=one_nan(task))
     recorder.add_all("weight", network.state_dict(), "weight")
     images, rows = data.images(), data.rows(split)
-    recorder.add_entry(prepared_entry(system, protocol, images, rows, split.name))
-    predict = resolve(system.predict)
-    seeds = protocol.seeds or (task["seed"],)
+    predict, settings = resolve(model.predict), settings_of(protocol, model)
+    seeds = (protocol.seeds or (task["seed"],))[: task["runs"]]
+    size = task["batch"]
     diagnosis: dict[str, Any] = {}
     label = f"{system.name}/{model.name} {split.name} {protocol.name}"
     with Progress(label, "images") as progress:
         for run, seed in enumerate(seeds):
             torch.manual_seed(seed)
             parts = []
-            for number, inputs in enumerate(prepared_batches(system, protocol, images, rows, protocol.batch)):
+            inputs_of_run = Watched(Feed.of(system, model, protocol, images, rows, seed), size)
+            for number, inputs in enumerate(inputs_of_run):
                 batch = torch.from_numpy(inputs).to(task["device"])
-                parts.append(predict(network, batch, protocol.settings).cpu().numpy())
-                if run == 0 and number == 0 and system.diagnose is not None:
-                    diagnosis = resolve(system.diagnose)(network, batch)
-                progress.update(run * len(rows) + min((number + 1) * protocol.batch, len(rows)), len(seeds) * len(rows))
+                with computing(task, seed):
+                    parts.append(predict(network, batch, settings).cpu().numpy())
+                if run == 0 and number == 0 and model.diagnose is not None:
+                    diagnosis = resolve(model.diagnose)(network, batch)
+                progress.update(run * len(rows) + min((number + 1) * size, len(rows)), len(seeds) * len(rows))
             scores = np.concatenate(parts)
             np.save(folder / f"scores-{run}.npy", scores, allow_pickle=False)
+            fed = inputs_of_run.entry(split.name)
+            if run == 0:
+                first = fed
+                recorder.add_entry(fed)
+            elif fed.digest != first.digest:  # the preparation draws: every run has inputs of its own
+                recorder.add_entry(fed.model_copy(update={"name": f"{fed.name}/{run}"}))
             recorder.add(f"scores/{run}", scores, "scores")
     (folder / "trace.json").write_text(recorder.trace().to_json(), encoding="utf-8")
     return {"profile": _profile(caps, task["device"]), "switches": switches, "told": told, "diagnosis": diagnosis}
+
+
+def predict(task: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Classify pictures, one at a time, since each has a size of its own.
+
+    Args:
+        task: ``model``, ``device``, ``seed``, ``caps``, ``protocol``, ``checkpoint``; ``pictures``: how many.
+        folder: holds ``picture-<number>.npy``; receives ``scores.npy`` (float32 (pictures, classes)).
+    """
+    switches = make_deterministic(task["seed"], Caps(**task["caps"]).threads)
+    system, model = find_model(task["model"])
+    protocol = system.protocol(task["protocol"])
+    network, told = _loaded_network(system, model, task)
+    answer, parts = resolve(model.predict), []
+    for number in range(task["pictures"]):
+        picture = np.load(folder / f"picture-{number}.npy", allow_pickle=False)[np.newaxis]
+        inputs = Feed.of(system, model, protocol, picture, np.arange(1), task["seed"]).inputs()
+        batch = torch.from_numpy(inputs).to(task["device"])
+        parts.append(answer(network, batch, settings_of(protocol, model)).cpu().numpy())
+    np.save(folder / "scores.npy", np.concatenate(parts), allow_pickle=False)
+    return {"switches": switches, "told": told}
 
 
 TASKS: dict[str, Callable[[dict[str, Any], Path], dict[str, Any]]] = {
     "profile": profile,
     "probe": probe,
     "evaluate": evaluate,
+    "predict": predict,
 }
 
 
 def _profile(caps: Caps, device: Device | None = None) -> dict[str, Any]:
     state, cuda = read_framework()
     return read_profile(caps, state, cuda, device=device).to_data()
+
+
+def _loaded_network(system: System, model: Model, task: dict[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
+    network: nn.Module = resolve(model.build)()
+    told = load_checkpoint(system, model, network, Path(task["checkpoint"]))
+    return network.eval().to(task["device"]), told
 
 
 def _keyed_network(model: Model, device: str) -> nn.Module:
@@ -138,26 +183,31 @@ def _contract(recorder: Recorder, model: Model, network: nn.Module, device: str)
 
 
 def _batch(
-    system: System, task: dict[str, Any], data: StoredData, split: str, number: int
+    system: System, model: Model, task: dict[str, Any], data: StoredData, split: str, number: int
 ) -> tuple[torch.Tensor, torch.Tensor]:
     size = task["batch"]
-    rows = data.rows(system.split(split))[number * size : (number + 1) * size]
-    protocol = system.protocol(task["protocol"])
-    inputs = next(prepared_batches(system, protocol, data.images(), rows, size))
+    start, stop = number * size, (number + 1) * size
+    protocol, rows = system.protocol(task["protocol"]), data.rows(system.split(split))
+    inputs = Feed.of(system, model, protocol, data.images(), rows, task["seed"]).part(start, stop).inputs()
+    rows = rows[start:stop]
     labels = data.labels(rows).astype(np.int64)
     return torch.from_numpy(inputs).to(task["device"]), torch.from_numpy(labels).to(task["device"])
 
 
-def _training(recorder: Recorder, system: System, network: nn.Module, task: dict[str, Any], data: StoredData) -> None:
+def _training(
+    recorder: Recorder, system: System, model: Model, network: nn.Module, task: dict[str, Any], data: StoredData
+) -> None:
     network.train()
     torch.manual_seed(task["seed"])  # dropout draws from here on do not depend on what ran before
-    step = resolve(system.training)(network, system.training_settings)
+    step = resolve(model.training)(network, model.training_settings)
     for number in range(task["steps"]):
-        inputs, labels = _batch(system, task, data, "training", number)
+        inputs, labels = _batch(system, model, task, data, "training", number)
+        start = number * task["batch"]
         prefix = f"step{number + 1}"
         recorder.add(f"{prefix}/input", inputs, "input")
         recorder.add(f"{prefix}/labels", labels, "labels")
-        with recorder.layers(network, f"{prefix}/forward"):
+        with computing(task) as arithmetic, recorder.layers(network, f"{prefix}/forward"):
+            arithmetic.begin_step(number, samples=range(start, start + len(inputs)))
             values = step(inputs, labels)
         recorder.add(f"{prefix}/loss", values["loss"], "loss")
         gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}

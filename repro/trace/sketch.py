@@ -2,7 +2,8 @@
 
 It is small enough to exchange and rich enough to say *by how many ulps* two machines part: up to 64 values
 at fixed places, the extremes and the number of finite values, all to the bit. Places depend on the size
-alone: all of a tensor of up to 64 values, else ``i * (size - 1) // 63`` for i in 0..63 in C order.
+alone: all of a tensor of up to 64 values, else ``i * (size - 1) // 63`` for i in 0..63 in C order. What is
+stored for good keeps every seventh of the 64 (:func:`thinned`).
 
 The extremes of floats are found among their bit patterns as integers. IEEE 754 orders the values of one sign
 as it orders their patterns, and puts infinities and NaNs behind the finite ones, so two integer reductions
@@ -13,7 +14,7 @@ flush-to-zero setting or thread count can change it. A zero extreme is +0.0, whi
 
 from __future__ import annotations
 
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -23,6 +24,7 @@ from repro.digest.array import little_endian
 from repro.schema import Frozen
 
 SKETCH_PLACES = 64
+THIN_STEP = 7  # 63 = 9 * 7: the first and the last place stay
 
 _CHUNK_BYTES = 1 << 21  # the second reduction finds a chunk of this size in the cache
 _least, _greatest = np.minimum.reduce, np.maximum.reduce
@@ -98,6 +100,14 @@ def sketch_values(values: np.ndarray, dtype: str) -> Sketch:
     sample = flat if flat.size <= SKETCH_PLACES else flat[_places(flat.size)]
     low, high, finite = _extremes(flat, dtype)
     return Sketch(values=_encoded(sample.tobytes()), minimum=low, maximum=high, finite=finite)
+
+
+def thinned(sketch: Sketch, size: int) -> Sketch:
+    """Return a sketch of a tensor of ``size`` values with every seventh of its 64 places; of fewer places, itself."""
+    if size < SKETCH_PLACES:
+        return sketch
+    data = np.frombuffer(a2b_base64(sketch.values), np.uint8)
+    return sketch.model_copy(update={"values": _encoded(data.reshape(SKETCH_PLACES, -1)[::THIN_STEP].tobytes())})
 
 
 @lru_cache(maxsize=1024)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, ClassVar, Self
 
@@ -10,7 +11,7 @@ from pydantic import model_validator
 from repro.digest.array import as_array, digest_values, little_endian
 from repro.digest.manifest import set_digest
 from repro.schema import Document, Frozen, Hex32
-from repro.trace.sketch import Sketch, sketch_values
+from repro.trace.sketch import Sketch, sketch_values, thinned
 
 
 class TraceEntry(Frozen):
@@ -64,6 +65,18 @@ class Trace(Document):
                 raise ValueError(f"two tensors of one trace are called {entry.name!r}")
             seen.add(entry.name)
         return self
+
+
+def thin(trace: Trace) -> Trace:
+    """Return a trace with thinned sketches: shorter to store, and still compared with full ones."""
+    return Trace(
+        entries=tuple(
+            entry
+            if entry.sketch is None
+            else entry.model_copy(update={"sketch": thinned(entry.sketch, math.prod(entry.shape))})
+            for entry in trace
+        )
+    )
 
 
 def trace_tensor(name: str, tensor: Any, operation: str) -> TraceEntry:

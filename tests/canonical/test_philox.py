@@ -109,10 +109,10 @@ def test_normal_numbers_are_normal_and_keep_their_bounds() -> None:
 
 
 def test_a_permutation_holds_every_place_once() -> None:
-    order = philox.permutation(8, 5000)
+    order = philox.permutation(8, 5000, epoch=0)
     assert torch.equal(order.sort().values, torch.arange(5000))
-    assert not torch.equal(order, philox.permutation(9, 5000))
-    first = torch.stack([philox.permutation(seed, 4) for seed in range(600)])
+    assert not torch.equal(order, philox.permutation(8, 5000, epoch=1))
+    first = torch.stack([philox.permutation(3, 4, epoch=epoch) for epoch in range(600)])
     counts = torch.stack([(first == value).sum(0) for value in range(4)])
     assert int(counts.min()) > 96 and int(counts.max()) < 204  # 150 each; 5 standard deviations are 54
-    assert philox.permutation(1, 0).tolist() == []
+    assert philox.permutation(1, 0, epoch=0).tolist() == []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from repro.compare.divergence import Comparison, NoDistance, compare_traces
 from repro.errors import BadInput
 from repro.schema import BitVerdict
-from repro.trace import Sketch, Trace, TraceEntry, trace_tensor
+from repro.trace import Sketch, Trace, TraceEntry, thin, trace_tensor
 
 NAME = "step1/gradient/conv1.weight"
 
@@ -188,3 +188,22 @@ def test_a_damaged_sketch_names_its_tensor(values: str) -> None:
     broken = entry.model_copy(update={"sketch": entry.sketch.model_copy(update={"values": values})})
     with pytest.raises(BadInput, match=f"{NAME}: the sketch does not hold 3 values of float32"):
         compare_traces(one(ramp(3) + 1), Trace.from_entries([broken]))
+
+
+@given(st.integers(64, 500), st.integers(0, 499), st.integers(1, 5))
+def test_a_thinned_trace_is_compared_with_a_full_one(size: int, place: int, ulps: int) -> None:
+    moved = ramp(size)
+    moved.view(np.int32)[place % size] += ulps
+    full, other = one(ramp(size)), one(moved)
+    assert compare_traces(thin(full), full).verdict is BitVerdict.IDENTICAL
+    for expected, actual in ((thin(full), other), (full, thin(other)), (thin(full), thin(other))):
+        first = compare_traces(expected, actual).first
+        assert first is not None
+        assert first.sampled == 10
+        kept = place % size in {i * (size - 1) // 63 for i in range(0, 64, 7)}
+        assert first.ulps is None or first.ulps.max_ulps == ulps
+        assert (first.ulps is not None) == kept
+
+
+def test_small_tensors_are_not_thinned() -> None:
+    assert thin(one(ramp(63))) == one(ramp(63))

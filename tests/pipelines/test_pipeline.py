@@ -49,8 +49,11 @@ def test_check_rep_ends_with_a_table_and_a_report(checked: tuple[Place, Ended]) 
 def test_run_again_and_beside_direct_calls_it_answers_from_the_records(checked: tuple[Place, Ended]) -> None:
     place, _ = checked
     before = place.records()
-    assert place.run("check-rep", "--json").data()["records"][0]["result"]["verdict"] == "unrecorded"
-    ended = _pipeline(place, "check-rep")
+    assert (
+        place.run("check-rep", "--system", "deep-emotion", "--json").data()["records"][0]["result"]["verdict"]
+        == "unrecorded"
+    )
+    ended = _pipeline(place, "check-rep", "systems=deep-emotion")
     assert ended.code == 0
     assert "fresh processes" not in ended.err, "nothing was measured again"
     assert place.records() == before
@@ -64,7 +67,7 @@ def test_a_contradiction_is_the_exit_code_and_the_report_is_there(checked: tuple
     digest = re.findall(r'"digest": "([0-9a-f]{64})"', path.read_text())[-1]
     path.write_text(path.read_text().replace(digest, "0" * 64))
     (place.results / "report" / "report.md").unlink()
-    ended = _pipeline(place, "check-rep")
+    ended = _pipeline(place, "check-rep", "systems=deep-emotion")
     assert ended.code == 1
     assert "different" in ended.out
     assert "step3/weight/" in (place.results / "report" / "report.md").read_text()
@@ -72,7 +75,7 @@ def test_a_contradiction_is_the_exit_code_and_the_report_is_there(checked: tuple
 
 def test_missing_data_is_blocked_told_and_reported(tmp_path: Path) -> None:
     place = Place(tmp_path)
-    ended = _pipeline(place, "check-rep", "data=none.csv")
+    ended = _pipeline(place, "check-rep", "systems=deep-emotion", "data=none.csv")
     assert ended.code == 3
     assert "no data at none.csv" in ended.err
     assert "blocked" in ended.out
@@ -113,6 +116,7 @@ def test_with_nothing_to_be_had_every_download_is_blocked_and_reported(tmp_path:
         (("check-rep", "systems=rnm"), 2, "unknown system 'rnm'"),
         (("check-rep", "models=resnet"), 2, "unknown model 'resnet'"),
         (("check-rep", "isa=avx1024"), 2, "avx1024"),
+        (("eval-downloaded", "certify=maybe"), 2, "expected yes or no"),
         (("retrain", "system=deep-emotion"), 3, "not built yet"),
         (("eval-downloaded", "systems=rnm"), 2, "Did you mean rmn?"),
     ],

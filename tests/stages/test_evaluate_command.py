@@ -86,6 +86,11 @@ def test_wrong_names_and_checkpoints_are_told(place: Place, checkpoint: Path, tm
     torch.save(state, tmp_path / "nan.pt")
     ended = place.run(*_call(tmp_path / "nan.pt"))
     assert ended.code == 3
+    assert "fc1.bias in 50 places" in ended.data()["error"]["message"]
+    state["fc1.bias"], state["fc2.weight"] = torch.full((50,), 3e38), torch.full((7, 50), 3e38)
+    torch.save(state, tmp_path / "huge.pt")
+    ended = place.run(*_call(tmp_path / "huge.pt"))
+    assert ended.code == 3
     assert "scores that are no numbers" in ended.data()["error"]["message"]
 
 
@@ -110,3 +115,27 @@ def test_real_checkpoints_on_every_split(place: Place, shared: Path, which: str)
         "training-2022": 25120,
         "test-both": 4289,
     }
+
+
+def test_a_count_is_certified_or_not(place: Place, checkpoint: Path) -> None:
+    ended = place.run(*_call(checkpoint, "--split", "validation", "--protocol", "corrected", "--certify"))
+    assert ended.code == 0, ended.err
+    told = ended.data()
+    certificate = told["certificate"]
+    varied = [run["varied"] for run in certificate["runs"]]
+    assert varied[-2:] == ["2 threads", "batches of 32"]
+    assert all(run["sentence"] for run in certificate["runs"])
+    low, high = certificate["counts"]
+    assert low <= told["correct"] <= high
+    assert certificate["certified"] == (low == high)
+    assert all(low <= run["correct"] <= high for run in certificate["runs"])
+
+
+def test_other_batches_and_threads_are_another_probe(place: Place, checkpoint: Path) -> None:
+    call = _call(checkpoint, "--split", "validation", "--protocol", "corrected")
+    usual = place.run(*call).data()
+    other = place.run(*call, "--batch", "20", "--threads", "2").data()
+    assert other["digests"]["predictions"] == usual["digests"]["predictions"]
+    probe, usual_probe = other["records"][0]["result"]["probe"], usual["records"][0]["result"]["probe"]
+    assert probe == f"{usual_probe}, threads 2, batch 20"
+    assert place.run(*call, "--batch", "0").code == 2
