@@ -174,8 +174,7 @@ rsqrt = Function("rsqrt", _relative(_rsqrt), reference.rsqrt)
 sqrt = Function("sqrt", _relative(torch.sqrt), reference.sqrt)
 
 FUNCTIONS = {
-    function.name: function
-    for function in (exp, log, sigmoid, silu, tanh, erf, gelu, gelu_derivative, rsqrt, sqrt)
+    function.name: function for function in (exp, log, sigmoid, silu, tanh, erf, gelu, gelu_derivative, rsqrt, sqrt)
 }
 """All of them, by name."""
 

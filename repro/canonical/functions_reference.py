@@ -38,17 +38,34 @@ TAIL_LIMIT = 15.0
 """The tail of the normal distribution is fitted up to here; beyond, x * Phi(x) and x * phi(x) round to zero."""
 
 TAIL = tuple(
-    map(
-        float.fromhex,
-        """
-        0x1.46c514a77044ap-3 -0x1.ad1b9ba7436c9p-3 0x1.a2ba4159d7e29p-4 -0x1.d4838df14784ap-6 0x1.a8e13cf4a8280p-10
-        0x1.826bf817ed8b0p-10 -0x1.686a340d168b1p-13 -0x1.06e187e92b603p-13 0x1.751c1eecf977dp-18
-        0x1.bdefc38f5120bp-17 0x1.c3dafbd23fbadp-20 -0x1.3b8dbe72ce9ffp-20 -0x1.076247e339367p-21
-        0x1.02fcabaacecf6p-26 0x1.2b2607a314ce0p-24 0x1.64bcae86098f1p-26 -0x1.65481f7bf3d68p-29
-        -0x1.1496da78dbe78p-28 -0x1.50cbbe710800ap-30 0x1.1021dd18337f9p-33 0x1.3193a138995a1p-32
-        0x1.ae69f50763400p-34 -0x1.49400db523c8ap-36 -0x1.7354d1c2efc4dp-36 -0x1.f9058827a2893p-41
-        0x1.b645146696522p-40
-        """.split(),
+    float.fromhex(c)
+    for c in (
+        "0x1.46c514a77044ap-3",
+        "-0x1.ad1b9ba7436c9p-3",
+        "0x1.a2ba4159d7e29p-4",
+        "-0x1.d4838df14784ap-6",
+        "0x1.a8e13cf4a8280p-10",
+        "0x1.826bf817ed8b0p-10",
+        "-0x1.686a340d168b1p-13",
+        "-0x1.06e187e92b603p-13",
+        "0x1.751c1eecf977dp-18",
+        "0x1.bdefc38f5120bp-17",
+        "0x1.c3dafbd23fbadp-20",
+        "-0x1.3b8dbe72ce9ffp-20",
+        "-0x1.076247e339367p-21",
+        "0x1.02fcabaacecf6p-26",
+        "0x1.2b2607a314ce0p-24",
+        "0x1.64bcae86098f1p-26",
+        "-0x1.65481f7bf3d68p-29",
+        "-0x1.1496da78dbe78p-28",
+        "-0x1.50cbbe710800ap-30",
+        "0x1.1021dd18337f9p-33",
+        "0x1.3193a138995a1p-32",
+        "0x1.ae69f50763400p-34",
+        "-0x1.49400db523c8ap-36",
+        "-0x1.7354d1c2efc4dp-36",
+        "-0x1.f9058827a2893p-41",
+        "0x1.b645146696522p-40",
     )
 )
 """exp(y*y/2) * Phi(-y) on [0, 15] as a polynomial in v = (7y - 15)/(5y + 15): interpolated at 26 Chebyshev nodes,
@@ -120,7 +137,7 @@ def tanh(x: Tensor) -> Tensor:
 
 
 def rsqrt(x: Tensor) -> Tensor:
-    """Return 1/sqrt(x) with the sign of a zero kept: rsqrt(-0) = -inf."""
+    """Return the reciprocal square root; the infinity has the sign of the zero."""
     y = (_RSQRT_START - (x.view(torch.int64) >> 1)).view(torch.float64)
     half = x * 0.5
     for _ in range(4):

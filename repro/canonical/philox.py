@@ -117,7 +117,8 @@ def normal(
     """Return standard normal numbers by Marsaglia's polar method, drawn again until they lie in [low, high].
 
     An attempt is a counter (i // 2, attempt, ordinal, step), of which element i takes words 2 (i mod 2) and the next:
-    u, v = (w >> 8) * 2**-23 - 1, s = RN32(u*u + v*v); where 0 < s < 1 it gives RN32(u * F_sqrt(RN32(RN32(-2 F_log(s)) / s))).
+    u, v = (w >> 8) * 2**-23 - 1, s = RN32(u*u + v*v); where 0 < s < 1 it gives
+    RN32(u * F_sqrt(RN32(-2 F_log(s) / s))).
 
     Args:
         seed: 64 bits.

@@ -73,11 +73,15 @@ def rounded(name: str, bits: int) -> int:
     if negative and name in ("log", "sqrt", "rsqrt"):
         return NAN
     x = struct.unpack("<f", struct.pack("<I", bits))[0]
+    if name == "gelu_derivative":
+        x = max(-1000.0, min(x, 1000.0))  # the value rounds alike from there on
     with mp.workdps(DIGITS + (200 if abs(x) < 1e-20 else 0)):
         value = REAL[name](mpf(x))
         sign, mantissa, exponent, _ = value._mpf_
-        exact = Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
-    below_zero = bool(sign) or (name in ("silu", "gelu") and negative)
+        size = int(exponent) + int(mantissa).bit_length()
+        exact = Fraction(int(mantissa)) * Fraction(2) ** (int(exponent) + min(0, 200 - size) + max(0, -200 - size))
+    vanished = exact == 0 and negative and AT_INFINITY[name][1] == SIGN  # the limit is -0, from below
+    below_zero = bool(sign) or vanished
     return nearest(exact) | (SIGN if below_zero else 0)
 
 

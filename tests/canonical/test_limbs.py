@@ -137,11 +137,12 @@ def test_a_parameter_without_gradient_gets_none() -> None:
     used.sum().backward()
     accumulator.add()
     accumulator.deliver()
-    assert used.grad is not None and unused.grad is None
+    assert used.grad is not None
+    assert unused.grad is None
     accumulator.deliver()  # it started anew
     assert used.grad is None
+    unused.grad = torch.full((2,), torch.nan)
     with pytest.raises(OverflowError, match=r"parameter 1 of shape \(2,\)"):
-        unused.grad = torch.full((2,), torch.nan)
         accumulator.add()
 
 

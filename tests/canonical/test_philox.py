@@ -83,9 +83,12 @@ def test_bernoulli_and_uniform_take_their_share() -> None:
     drawn = philox.words(1, range(100), (1000,), ordinal=0, step=0)
     share = float(philox.bernoulli(drawn, 0.3).double().mean())
     assert abs(share - 0.3) < 5 * math.sqrt(0.3 * 0.7 / 1e5)
-    assert bool(philox.bernoulli(drawn, 1.0).all()) and not bool(philox.bernoulli(drawn, 0.0).any())
+    assert bool(philox.bernoulli(drawn, 1.0).all())
+    assert not bool(philox.bernoulli(drawn, 0.0).any())
     u = philox.uniform(drawn)
-    assert u.dtype == torch.float32 and float(u.min()) >= 0 and float(u.max()) < 1
+    assert u.dtype == torch.float32
+    assert float(u.min()) >= 0
+    assert float(u.max()) < 1
     assert torch.equal(u.double() * 2**24, (drawn >> 8).double())
     with pytest.raises(ValueError, match="probability"):
         philox.bernoulli(drawn, 1.5)
@@ -100,7 +103,8 @@ def test_normal_numbers_are_normal_and_keep_their_bounds() -> None:
         p = 0.5 * math.erfc(-limit / math.sqrt(2))
         assert abs(float((x <= limit).double().mean()) - p) < 5 * math.sqrt(p * (1 - p) / n)
     cut = philox.normal(3, (n,), ordinal=0, step=0, low=-1, high=2)
-    assert -1 <= float(cut.min()) and float(cut.max()) <= 2
+    assert float(cut.min()) >= -1
+    assert float(cut.max()) <= 2
     kept = (x >= -1) & (x <= 2)
     assert torch.equal(cut[kept].double(), x[kept])  # only the others are drawn again
     for low, high in ((1, 1), (9, 10)):
@@ -114,5 +118,6 @@ def test_a_permutation_holds_every_place_once() -> None:
     assert not torch.equal(order, philox.permutation(8, 5000, epoch=1))
     first = torch.stack([philox.permutation(3, 4, epoch=epoch) for epoch in range(600)])
     counts = torch.stack([(first == value).sum(0) for value in range(4)])
-    assert int(counts.min()) > 96 and int(counts.max()) < 204  # 150 each; 5 standard deviations are 54
+    assert int(counts.min()) > 96
+    assert int(counts.max()) < 204
     assert philox.permutation(1, 0, epoch=0).tolist() == []
