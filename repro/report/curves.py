@@ -16,7 +16,7 @@ def curves(readings: Iterable[Reading]) -> tuple[Curve, ...]:
     Raises:
         BadInput: a record's curves are not rows of numbers.
     """
-    found = []
+    found: list[Curve] = []
     for one in readings:
         if one.record.stage == "retrain" and one.result.blocked is None:
             for number, run in enumerate(one.as_result(RetrainResult).curves):

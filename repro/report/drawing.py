@@ -73,12 +73,12 @@ def strip(row: Strip) -> Markup:
         ElementTree.SubElement(drawing, "path", {"class": "cut", "d": cuts})
     largest = max((math.log2(1 + (one.ulps or 0)) for one in row.distances), default=0.0) or 1.0
     for one in row.distances:
-        tall = 2 + 28 * math.log2(1 + (one.ulps or 0)) / largest
-        left = (one.place + 0.5) * cell
-        _line(drawing, "ulps", _round(left), str(base - 2), _round(left), _round(base - 2 - tall))
+        reach = 2 + 28 * math.log2(1 + (one.ulps or 0)) / largest
+        middle = _round((one.place + 0.5) * cell)
+        _line(drawing, "ulps", middle, str(base - 2), middle, _round(base - 2 - reach))
     if row.distances:
-        left = _round(row.distances[0].place * cell)
-        _line(drawing, "first", left, "0", left, str(height))
+        edge = _round(row.distances[0].place * cell)
+        _line(drawing, "first", edge, "0", edge, str(height))
     return _text(drawing)
 
 
