@@ -34,6 +34,7 @@ from repro.registry import chosen_models, systems
 from repro.report.text import verdict_table
 from repro.schema import Artifact, Model, Record, System, read_json
 from repro.stages.fetch import declared
+from repro.stages.paper import PAPER, checked_models
 from repro.stages.stacks import find_stack
 from repro.store.claims import load_claims
 
@@ -46,6 +47,7 @@ _KEYS = (
     "models",
     "data",
     "protocol",
+    "steps",
     "isa",
     "device",
     "results",
@@ -106,7 +108,10 @@ def _run(target: str, options: dict[str, str]) -> int:
 def _configuration(target: str, options: dict[str, str], results: Path) -> dict[str, Any]:
     names = options["systems"].split()
     downloads = _claimed() if target == "eval-downloaded" else []
-    chosen = _chosen_models(names, options["models"].split(), {one.system for one in downloads})
+    if options["protocol"] == PAPER:
+        chosen = checked_models(names or None, options["models"] or None)
+    else:
+        chosen = _chosen_models(names, options["models"].split(), {one.system for one in downloads})
     parse_caps(options["isa"] or None, None)  # a wrong cap is told before anything is started
     limits = ["--device", options["device"] or "cpu"]
     if options["arithmetic"]:
@@ -121,6 +126,7 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
         "python": sys.executable,
         "data": options["data"] or "embedded",
         "protocol": options["protocol"] or "probe",
+        "steps": f"--steps {shlex.quote(options['steps'])}" if options["steps"] else "",
         "limits": shlex.join(limits),
         "certify": "--certify" if _switched_on("certify", options["certify"]) else "",
         "results": str(results),

@@ -18,6 +18,7 @@ _CALLS = {
     "audit": "repro.stages.audit:audit",
     "build": "repro.registry:build",
     "check_rep": "repro.stages.check_rep:check_rep",
+    "paper_check": "repro.stages.paper:paper_check",
     "compare_traces": "repro.compare.divergence:compare_traces",
     "etl": "repro.stages.etl:etl",
     "materialise": "repro.stages.materialise:materialise",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from repro.compare import Judgement
 from repro.report.claims import claim_rows
 from repro.report.model import (
     AuditRow,
@@ -19,8 +20,9 @@ from repro.report.model import (
     Report,
 )
 from repro.report.outcome import answer, headline
+from repro.report.paper import judged_paper
 from repro.report.plain import counted
-from repro.report.quantities import quantities
+from repro.report.quantities import judged_quantity, quantities
 from repro.report.reading import (
     AuditResult,
     Blocked,
@@ -59,7 +61,7 @@ def build_report(
     blocked = _sorted(_blocked_row(one, one.result.blocked) for one in readings if one.result.blocked is not None)
     data = _data(readings)
     measurements = _measurements(readings, machines, data)
-    rows = claim_rows(claims, measurements, defects, systems, _missing(readings), quantities(readings))
+    rows = claim_rows(claims, measurements, defects, systems, _missing(readings), _judged(claims, readings))
     return Report(
         answer=answer(bits, rows),
         headline=headline(bits, measurements, rows, blocked),
@@ -262,6 +264,13 @@ def _missing(readings: Iterable[Reading]) -> dict[str, str]:
         if one.record.stage == "fetch" and blocked is not None and artifact is not None:
             found[artifact] = blocked.message + (f". Next: {blocked.next_step}" if blocked.next_step else "")
     return found
+
+
+def _judged(claims: Iterable[Claim], readings: Sequence[Reading]) -> dict[str, Judgement]:
+    """Return what is known of the claims that are about no count of right answers, by id."""
+    numbers = quantities(readings)
+    found = {claim.id: judged_quantity(claim, numbers) or judged_paper(claim, readings) for claim in claims}
+    return {name: judgement for name, judgement in found.items() if judgement is not None}
 
 
 def _named(

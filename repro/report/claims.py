@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from repro.compare import Judgement, judge_claim, not_run
 from repro.report.model import ClaimMeasurement, ClaimRow, Measurement
-from repro.report.quantities import EMBEDDED, OPERATIONS, PARAMETERS, Quantity, judged_quantity
+from repro.report.quantities import EMBEDDED, OPERATIONS, PARAMETERS
 from repro.schema import Claim, ClaimVerdict, Defect, System
 from repro.schema.claim import COUNT_METRIC
 
@@ -37,7 +37,7 @@ def claim_rows(
     defects: Sequence[Defect],
     systems: Iterable[System],
     missing: Mapping[str, str] | None = None,
-    quantities: Sequence[Quantity] = (),
+    judged: Mapping[str, Judgement] | None = None,
 ) -> tuple[ClaimRow, ...]:
     """Return a row for every claim: by system, those with a measurement first, then in the given order.
 
@@ -45,7 +45,7 @@ def claim_rows(
         measurements: in the order in which they are to be shown.
         systems: declarations, for the defects that a protocol keeps or mends.
         missing: artifacts that could not be fetched, with the reason and the next step.
-        quantities: exact numbers that claims may be about.
+        judged: of claims that are about no count of right answers, by id.
     """
     declared = {system.name: system for system in systems}
     rows = [
@@ -54,7 +54,7 @@ def claim_rows(
             measurements,
             defects,
             declared.get(claim.system),
-            judged_quantity(claim, quantities) or _judged(claim, _beside_it(claim, measurements), missing or {}),
+            (judged or {}).get(claim.id) or _judged(claim, _beside_it(claim, measurements), missing or {}),
         )
         for claim in claims
     ]

@@ -136,6 +136,30 @@ class ProbeResult(_Part):
     counted: dict[str, dict[str, int]] = {}
 
 
+class ExactFloat(_Part):
+    """A float as records hold it."""
+
+    text: str
+
+
+class PaperTold(_Part):
+    """What a run of a paper's own check tells."""
+
+    steps: int
+    of: int
+    value: ExactFloat | None = None
+    ulps: int | None = None
+    software: str | None = None
+    missing: str | None = None
+    theirs: str = ""
+
+
+class PaperResult(_Part):
+    """A run of a paper's own check."""
+
+    paper: PaperTold
+
+
 class TensorTold(_Part):
     """One tensor of a preparation."""
 

@@ -4,6 +4,7 @@ from repro.schema.arithmetic import CANONICAL_VERSION, Arithmetic, ArithmeticCho
 from repro.schema.artifact import Artifact, ArtifactFile
 from repro.schema.base import Document, Frozen, Hex32, PlainData, canonical_json, exact_float, pretty_json, read_json
 from repro.schema.claim import Claim, Defect, DefectMark
+from repro.schema.paper import PaperCheck, PaperTask, Published
 from repro.schema.preparation import FilePreparation, Preparation, TensorPreparation
 from repro.schema.profile import (
     Caps,
@@ -45,11 +46,14 @@ __all__ = [
     "Gpu",
     "Hex32",
     "Model",
+    "PaperCheck",
+    "PaperTask",
     "PlainData",
     "Preparation",
     "Profile",
     "ProfileClass",
     "Protocol",
+    "Published",
     "Record",
     "Samples",
     "Scalar",

@@ -11,6 +11,7 @@ from pydantic import model_validator
 
 from repro.errors import UnknownName, UsageError
 from repro.schema.base import Frozen
+from repro.schema.paper import PaperCheck
 
 Framework = Literal["torch", "tensorflow"]
 
@@ -143,6 +144,7 @@ class System(Frozen):
             for a record to keep; no array where nothing is drawn. Optional.
         summarise: ``(scores, labels, protocol) -> dict``: what the published code prints of the scores.
         picture: ``(path) -> uint8 array``: reads a user's picture as the data set would hold it, for ``repro predict``.
+        check: the paper's own check, where it has one.
         votes: ``(path, images, labels, usages, labelled) -> Votes``: reads a file of annotators' votes beside the data
             (:class:`repro.schema.Votes`); optional.
         benchmarked: names of the models that ``make bench`` measures; none by default.
@@ -166,6 +168,7 @@ class System(Frozen):
     draws: str | None = None
     summarise: str
     picture: str | None = None
+    check: PaperCheck | None = None
     votes: str | None = None
     benchmarked: tuple[str, ...] = ()
     probe_protocol: str = "corrected"
@@ -177,6 +180,8 @@ class System(Frozen):
             names = [item.name for item in getattr(self, what)]
             if len(set(names)) != len(names):
                 raise ValueError(f"{self.name}: {what} holds a name twice: {names}")
+        if self.check is not None and self.check.model not in {model.name for model in self.models}:
+            raise ValueError(f"{self.name}: check names no model of it: {self.check.model}")
         unknown = set(self.benchmarked) - {model.name for model in self.models}
         if unknown:
             raise ValueError(f"{self.name}: benchmarked names no model of it: {sorted(unknown)}")

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from repro.determinism.switches_tensorflow import make_deterministic
 from repro.hardware.framework_tensorflow import read_framework
 from repro.hardware.probe import read_profile
 from repro.schema import Caps
+from repro.stages.paper_work import run_paper
 
 
 def profile(task: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -17,4 +19,11 @@ def profile(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {"profile": read_profile(Caps(**task["caps"]), state, cuda).to_data()}
 
 
-TASKS: dict[str, Callable[[dict[str, Any], Path], dict[str, Any]]] = {"profile": profile}
+def paper(task: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Run a paper's own check; see :func:`repro.stages.paper_work.run_paper`."""
+    switches = make_deterministic(task["seed"], Caps(**task["caps"]).threads)
+    told = run_paper(task, folder)
+    return {**profile(task, folder), "switches": switches, "told": told}
+
+
+TASKS: dict[str, Callable[[dict[str, Any], Path], dict[str, Any]]] = {"profile": profile, "paper": paper}

@@ -359,3 +359,27 @@ def test_preparations_are_in_the_report() -> None:
     ]
     assert made.DATA in markdown(report)
     assert "pillow 1.2" in markdown(report)
+
+
+def test_the_number_of_a_paper_s_own_check_is_judged_by_its_bits_and_by_what_may_differ() -> None:
+    claim = made.claim("1.08", metric="validation loss", unit="nat", protocol="paper", artifact=None)
+    told = {"steps": 599, "of": 599, "value": {"hex": "0x1.1p+0", "text": "1.0625"}, "ulps": 3}
+
+    def row(**more: Any) -> ClaimRow:
+        record = made.check_rep()
+        parameters = {**record.parameters, "protocol": {"name": "paper", "keeps": [], "mends": []}}
+        result = {**record.result, "paper": {**told, "theirs": "they say so", **more}}
+        record = record.model_copy(update={"parameters": parameters, "result": result})
+        return build_report(made.named(record), [claim]).claims[0]
+
+    assert (row(ulps=0).verdict, row(ulps=0).reason) == ("reproduced", "measured 1.0625, the same bits")
+    assert row().verdict == "not reproduced"
+    assert "3 ulps apart" in row().reason
+    other = row(software="framework.version is 2 here, 1 there")
+    assert (other.verdict, other.reason.partition(";")[0]) == ("blocked", "framework.version is 2 here, 1 there")
+    assert row(missing="weights-of-theirs").verdict == "blocked"
+    assert (row(value=None, steps=5).verdict, row(value=None, steps=5).reason.partition(",")[0]) == (
+        "not run",
+        "only 5 of 599 steps were run",
+    )
+    assert build_report(made.named(made.check_rep()), [claim]).claims[0].verdict == "not run"
