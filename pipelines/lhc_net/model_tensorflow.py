@@ -21,8 +21,13 @@ INPUT_SHAPE = (224, 224, 3)
 STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))
 """Channels and units of the four stages."""
 
-PLACES = {"conv1": (64, 56, 8, 196), "conv2_3": (64, 56, 8, 196), "conv3_4": (128, 28, 7, 56), "conv4_6": (256, 14, 7, 14),
-          "conv5_3": (512, 7, 1, 25)}  # fmt: skip
+PLACES = {
+    "conv1": (64, 56, 8, 196),
+    "conv2_3": (64, 56, 8, 196),
+    "conv3_4": (128, 28, 7, 56),
+    "conv4_6": (256, 14, 7, 14),
+    "conv5_3": (512, 7, 1, 25),
+}
 """Where the modules are: channels, resolution, heads, embedding."""
 
 CONTROLLERS = (0.0, 0.0, 0.0, -1.0, -0.5)

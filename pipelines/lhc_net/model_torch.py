@@ -17,8 +17,13 @@ from torch import nn
 
 NUM_CLASSES = 7
 STAGES = ((64, 3), (128, 4), (256, 6), (512, 3))
-PLACES = {"conv1": (64, 56, 8, 196), "conv2_3": (64, 56, 8, 196), "conv3_4": (128, 28, 7, 56), "conv4_6": (256, 14, 7, 14),
-          "conv5_3": (512, 7, 1, 25)}  # fmt: skip
+PLACES = {
+    "conv1": (64, 56, 8, 196),
+    "conv2_3": (64, 56, 8, 196),
+    "conv3_4": (128, 28, 7, 56),
+    "conv4_6": (256, 14, 7, 14),
+    "conv5_3": (512, 7, 1, 25),
+}
 CONTROLLERS = (0.0, 0.0, 0.0, -1.0, -0.5)
 _EPSILON, _MOMENTUM = 2e-5, 0.01  # PyTorch's momentum is what TensorFlow's 0.99 leaves
 _DROPOUT = 0.4
@@ -126,9 +131,7 @@ class Stem(_Attended):
 class Unit(_Attended):
     """A residual unit with pre-activation; the first of a stage has a convolution in its shortcut, ``convId``."""
 
-    def __init__(
-        self, name: str, channels_in: int, channels: int, stride: int, *, first: bool, attended: bool
-    ) -> None:
+    def __init__(self, name: str, channels_in: int, channels: int, stride: int, *, first: bool, attended: bool) -> None:
         super().__init__(name, attended=attended)
         self.bn1, self.bn2 = _norm(channels_in), _norm(channels)
         self.conv1 = nn.Conv2d(channels_in, channels, 3, stride=stride, padding=1, bias=False)

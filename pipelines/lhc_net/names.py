@@ -6,7 +6,13 @@ import numpy as np
 
 _UNITS = {1: 3, 2: 4, 3: 6, 4: 3}
 _NORM = ("gamma", "beta", "moving_mean", "moving_variance")
-_TORCH = {"gamma": "weight", "beta": "bias", "moving_mean": "running_mean", "moving_variance": "running_var", "kernel": "weight"}  # fmt: skip
+_TORCH = {
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+    "kernel": "weight",
+}
 
 
 def backbone_names() -> dict[str, str]:

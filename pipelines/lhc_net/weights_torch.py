@@ -60,7 +60,7 @@ def load(model: nn.Module, path: Path) -> dict[str, Any]:
         MissingFile, BadCheckpoint: it is not there, is no safetensors file, or does not hold exactly this model.
     """
     if not path.is_file():
-        raise MissingFile(f"no checkpoint at {path}", next_step="convert the TensorFlow checkpoint to safetensors first")
+        raise MissingFile(f"no checkpoint at {path}", next_step="convert the TensorFlow checkpoint to safetensors")
     try:
         stored = load_file(path)
     except (SafetensorError, OSError, ValueError) as error:
@@ -78,5 +78,7 @@ def load(model: nn.Module, path: Path) -> dict[str, Any]:
 def save(model: nn.Module, path: Path) -> None:
     """Write the port's weights as TensorFlow has them."""
     state = model.state_dict()
-    tensors = {published: from_torch(published, state[name].numpy()) for name, published in tensorflow_names(model).items()}
+    tensors = {
+        published: from_torch(published, state[name].numpy()) for name, published in tensorflow_names(model).items()
+    }
     save_file(tensors, path)
