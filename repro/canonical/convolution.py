@@ -63,6 +63,16 @@ class Geometry:
         ones = (1,) * len(self.kernel)
         return self.kernel == ones and self.stride == ones and not any(self.padding)
 
+    def turned(self) -> Geometry | None:
+        """Return the convolution that computes the input gradient from an output gradient spread by the stride.
+
+        None where the strides differ or the padding is larger than the kernel.
+        """
+        edges = tuple(d * (k - 1) - p for k, p, d in zip(self.kernel, self.padding, self.dilation, strict=True))
+        if min(edges) < 0 or len(set(self.stride)) > 1:
+            return None
+        return Geometry(self.kernel, (1,) * len(self.kernel), edges, self.dilation, self.groups)
+
     def outputs(self, sizes: Sequence[int]) -> tuple[int, ...]:
         """Return the output's sizes for an input of ``sizes``."""
         return tuple(

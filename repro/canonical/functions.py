@@ -1,162 +1,183 @@
-"""Functions of one variable, correctly rounded: RN32(f(x)) for every float32 x.
+"""Correctly rounded functions of one variable: y = RN32(f(x)), the float32 value nearest to the real f(x).
 
-Any float64 approximation with a known error bound gives the value wherever both ends of its interval round to one
-float32 (Ziv, 1991). So the vendor's float64 functions serve, although their bits vary; the few elements that lie too
-near to a midpoint are settled in multiple precision. Nothing of this depends on how the approximation was made.
+There is one such value, so any two right implementations agree. Two stand here:
+
+``fast``: the machine's own float64 function f64, whose bits vary. Its relative error is far below the margin
+eps = 2**-44, so f(x) lies within f64(x)(1 +- eps); where both ends round to the same float32, that is RN32(f(x))
+(Ziv 1991). The few other elements take the second route.
+
+``reference``: the fixed float64 sequence of :mod:`repro.canonical.functions_reference`, rounded, and where that is
+known to round wrongly, the entry of :mod:`repro.canonical.exceptions`. The entries come from a search over all
+2**32 inputs. Every input whose f(x) lies within 2**-42 of a place halfway between two float32 values was decided in
+multiple precision and compared, so no input that a margin of 2**-44 could send here can be wrong.
+
+Special values: NaN (and any argument without a value) gives the one NaN 0x7FC00000, infinities give the limits,
+zeros keep the sign that the limit has (gelu(-inf) = silu(-inf) = -0, rsqrt(-0) = -inf), denormal arguments and
+results are exact as all others. Functions take any shape and give a new tensor; they record no gradient.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from fractions import Fraction
-from typing import Any
+from dataclasses import dataclass
+from functools import cache
+from typing import Literal
 
-import mpmath
-import numpy as np
 import torch
 from torch import Tensor
 
-from repro.canonical.reference import exp64, log64
+from repro.canonical import functions_reference as reference
+from repro.canonical.exceptions import EXCEPTIONS
 
-__all__ = ["erf", "exp", "exp64", "gelu", "gelu_derivative", "log", "log64", "rsqrt", "sigmoid", "silu", "sqrt", "tanh"]
+Route = Literal["fast", "reference"]
 
-_RELATIVE = 2.0**-44
-"""More than the float64 functions of any vendor err; measured ones are below 2**-50."""
+MARGIN = 2.0**-44
+"""What a float64 function of the machine is trusted to keep, relative to its value."""
 
-_RELATIVE_OF_TAILS = 2.0**-41
-"""The same for erfc in its tail, where the argument's rounding counts up to 2 y**2 times."""
+TAIL_MARGIN = 2.0**-42
+"""The same for what is computed from erfc, whose argument's rounding counts up to 2**7-fold in the tail."""
 
-_PRECISIONS = (120, 240, 480, 960)  # bits
-_MANTISSA = 24
-_LEAST = -149  # exponent of the least float32 above zero
+BLOCK = 2**15
+"""Elements that one thread takes at a time, so that the float64 values stay in its cache."""
 
-Approximation = Callable[[Tensor], tuple[Tensor, Tensor]]
-Exact = Callable[[Any], Any]
+_NAN_BITS = 0x7FC00000
+
+Bounds = Callable[[Tensor, float], tuple[Tensor, Tensor]]
+"""From float64 arguments and a margin to two float64 values between which f lies; may overwrite the arguments."""
 
 
-def _rounded(x: Tensor, approximation: Approximation, exact: Exact) -> Tensor:
-    """Return RN32(f(x)).
+@dataclass(frozen=True)
+class Function:
+    """A correctly rounded function, called with a float32 tensor.
 
-    Args:
-        x: float32.
-        approximation: float64 x to values and bounds of their error.
-        exact: the function of an mpmath number.
+    Attributes:
+        name: its name here and in the table of exceptions.
+        bounds: the fast route's float64 values.
+        reference: the fixed float64 sequence.
+        margin: the fast route's, relative.
     """
-    value, error = approximation(x.double())
-    low, high = (value - error).float(), (value + error).float()
-    low = torch.where(torch.isfinite(value), low, value.float())
-    unsettled = (low != high) & torch.isfinite(x) & torch.isfinite(value)
-    if bool(unsettled.any()):
-        known = {each: _settled(each, exact) for each in set(x[unsettled].tolist())}
-        low[unsettled] = torch.tensor(
-            [known[each] for each in x[unsettled].tolist()], dtype=torch.float64, device=x.device
-        ).float()
-    return low
+
+    name: str
+    bounds: Bounds
+    reference: Callable[[Tensor], Tensor]
+    margin: float = MARGIN
+
+    def __call__(self, x: Tensor, *, route: Route = "fast") -> Tensor:
+        """Return RN32(f(x)), contiguous, of the shape of x.
+
+        Args:
+            x: float32.
+            route: how; the result is the same.
+
+        Raises:
+            TypeError: x is not float32.
+        """
+        if x.dtype != torch.float32:
+            raise TypeError(f"{self.name} takes float32, not {x.dtype}")
+        flat = x.detach().reshape(-1)
+        result = torch.empty_like(flat)
+        step = BLOCK * torch.get_num_threads()
+        if route == "reference":
+            for start in range(0, len(flat), step):
+                result[start : start + step] = self._settled(flat[start : start + step])
+            return result.reshape(x.shape)
+        open_places = []
+        for start in range(0, len(flat), step):
+            low, high = self.bounds(flat[start : start + step].double(), self.margin)
+            rounded, other = result[start : start + step].copy_(low), high.float()
+            if not torch.equal(rounded, other):
+                open_places.append((rounded != other).nonzero().squeeze(1) + start)
+        if open_places:
+            places = torch.cat(open_places)
+            result[places] = self._settled(flat[places])
+        return result.reshape(x.shape)
+
+    def _settled(self, x: Tensor) -> Tensor:
+        """Return RN32(f(x)) by the reference and its exceptions."""
+        y = self.reference(x.double()).float()
+        y = torch.where(torch.isnan(y), _nan(x.device), y)
+        keys, values = _exceptions(self.name, x.device)
+        if len(keys):
+            bits = x.contiguous().view(torch.int32)
+            at = torch.searchsorted(keys, bits).clamp_(max=len(keys) - 1)
+            y = torch.where(keys[at] == bits, values[at], y)
+        return y
 
 
-def _settled(x: float, exact: Exact) -> float:
-    """Return the float32 nearest to f(x), by as many bits as it takes."""
-    for bits in _PRECISIONS:
-        with mpmath.workprec(bits + 32):
-            value = exact(mpmath.mpf(x))
-            margin = abs(value) * mpmath.mpf(2) ** -bits
-            ends = [_nearest(_fraction(value - margin)), _nearest(_fraction(value + margin))]
-        if ends[0] == ends[1]:
-            return ends[0]
-    return _nearest(_fraction(value))  # the value is a midpoint itself: ties go to the even one
+def _nan(device: torch.device) -> Tensor:
+    return torch.tensor(_NAN_BITS, dtype=torch.int32, device=device).view(torch.float32)
 
 
-def _fraction(value: Any) -> Fraction:
-    sign, mantissa, power, _ = value._mpf_
-    whole = Fraction(int(mantissa)) * Fraction(2) ** int(power)
-    return -whole if sign else whole
+@cache
+def _exceptions(name: str, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the arguments' bits as ascending int32, and the float32 results."""
+    table = sorted(
+        (key - 2**32 if key >= 2**31 else key, value - 2**32 if value >= 2**31 else value)
+        for key, value in EXCEPTIONS.get(name, {}).items()
+    )
+    keys = torch.tensor([key for key, _ in table], dtype=torch.int32, device=device)
+    values = torch.tensor([value for _, value in table], dtype=torch.int32, device=device)
+    return keys, values.view(torch.float32)
 
 
-def _nearest(value: Fraction) -> float:
-    """Return the float32 nearest to a rational, ties to even."""
-    if value == 0:
-        return 0.0
-    magnitude = abs(value)
-    power = magnitude.numerator.bit_length() - magnitude.denominator.bit_length()
-    power += magnitude >= Fraction(2) ** power  # now 2**(power-1) <= magnitude < 2**power
-    quantum = Fraction(2) ** max(power - _MANTISSA, _LEAST)
-    rounded = round(magnitude / quantum) * quantum
-    with np.errstate(over="ignore"):
-        return math.copysign(float(np.float32(float(rounded))), value)
+def _relative(function: Callable[[Tensor], Tensor]) -> Bounds:
+    """Give bounds around a float64 function, relative to its value."""
+
+    def bounds(x: Tensor, margin: float) -> tuple[Tensor, Tensor]:
+        value = function(x)
+        return value * (1.0 - margin), value.mul_(1.0 + margin)
+
+    return bounds
 
 
-def _relative(value: Tensor) -> tuple[Tensor, Tensor]:
-    return value, value.abs() * _RELATIVE
+def _silu(x: Tensor) -> Tensor:
+    x = x.clamp_(min=-700.0)
+    return torch.sigmoid(x).mul_(x)
 
 
-def exp(x: Tensor) -> Tensor:
-    """Return RN32(e**x)."""
-    return _rounded(x, lambda wide: _relative(torch.exp(wide)), mpmath.exp)
+_SQRT_HALF = reference.SQRT_2 / 2
 
 
-def log(x: Tensor) -> Tensor:
-    """Return RN32(ln x): -inf at zero, NaN below."""
-    return _rounded(x, lambda wide: _relative(torch.log(wide)), mpmath.log)
+def _tail(x: Tensor) -> Tensor:
+    """Return 2 Phi(x)."""
+    return torch.erfc(x * -_SQRT_HALF)
 
 
-def sigmoid(x: Tensor) -> Tensor:
-    """Return RN32(1 / (1 + e**-x))."""
-    return _rounded(x, lambda wide: _relative(1.0 / (1.0 + torch.exp(-wide))), lambda m: 1 / (1 + mpmath.exp(-m)))
+def _gelu(x: Tensor) -> Tensor:
+    x = x.clamp_(min=-30.0)
+    return _tail(x).mul_(x).mul_(0.5)
 
 
-def silu(x: Tensor) -> Tensor:
-    """Return RN32(x / (1 + e**-x)): -0 at -inf."""
-    result = _rounded(x, lambda wide: _relative(wide / (1.0 + torch.exp(-wide))), lambda m: m / (1 + mpmath.exp(-m)))
-    return torch.where(x == -torch.inf, -0.0, result)
+def _gelu_derivative(x: Tensor, margin: float) -> tuple[Tensor, Tensor]:
+    """The margin is relative to the terms, which cancel near -0.75."""
+    x = x.clamp_(-30.0, 30.0)
+    normal = _tail(x).mul_(0.5)
+    steep = torch.exp(x * x * -0.5).mul_(x).mul_(reference.ONE_OVER_SQRT_2PI)
+    spread = (normal + steep.abs()).mul_(margin)
+    value = normal.add_(steep)
+    return value - spread, value.add_(spread)
 
 
-def tanh(x: Tensor) -> Tensor:
-    """Return RN32(tanh x)."""
-    return _rounded(x, lambda wide: _relative(torch.tanh(wide)), mpmath.tanh)
+def _rsqrt(x: Tensor) -> Tensor:
+    return torch.sqrt(x).reciprocal_()
 
 
-def erf(x: Tensor) -> Tensor:
-    """Return RN32(erf x)."""
-    return _rounded(x, lambda wide: _relative(torch.erf(wide)), mpmath.erf)
+exp = Function("exp", _relative(torch.exp), reference.exp)
+log = Function("log", _relative(torch.log), reference.log)
+sigmoid = Function("sigmoid", _relative(torch.sigmoid), reference.sigmoid)
+silu = Function("silu", _relative(_silu), reference.silu)
+tanh = Function("tanh", _relative(torch.tanh), reference.tanh)
+erf = Function("erf", _relative(torch.erf), reference.erf)
+gelu = Function("gelu", _relative(_gelu), reference.gelu, TAIL_MARGIN)
+gelu_derivative = Function("gelu_derivative", _gelu_derivative, reference.gelu_derivative, TAIL_MARGIN)
+rsqrt = Function("rsqrt", _relative(_rsqrt), reference.rsqrt)
+sqrt = Function("sqrt", _relative(torch.sqrt), reference.sqrt)
 
+FUNCTIONS = {
+    function.name: function for function in (exp, log, sigmoid, silu, tanh, erf, gelu, gelu_derivative, rsqrt, sqrt)
+}
+"""All of them, by name."""
 
-def _normal_distribution(wide: Tensor) -> Tensor:
-    return 0.5 * torch.erfc(wide * -math.sqrt(0.5))
-
-
-def _gelu64(wide: Tensor) -> tuple[Tensor, Tensor]:
-    value = wide * _normal_distribution(wide)
-    return value, value.abs() * _RELATIVE_OF_TAILS
-
-
-def gelu(x: Tensor) -> Tensor:
-    """Return RN32(x * Phi(x)), Phi the normal distribution: -0 at -inf."""
-    result = _rounded(x, _gelu64, lambda m: m * mpmath.ncdf(m))
-    return torch.where(x == -torch.inf, -0.0, result)
-
-
-def _gelu_derivative64(wide: Tensor) -> tuple[Tensor, Tensor]:
-    first = _normal_distribution(wide)
-    second = wide * (torch.exp(wide * wide * -0.5) * (1 / math.sqrt(2 * math.pi)))
-    return first + second, (first + second.abs()) * _RELATIVE_OF_TAILS
-
-
-def gelu_derivative(x: Tensor) -> Tensor:
-    """Return RN32(Phi(x) + x * phi(x)): 1 at inf, -0 at -inf."""
-    result = _rounded(x, _gelu_derivative64, lambda m: mpmath.ncdf(m) + m * mpmath.npdf(m))
-    return torch.where(torch.isinf(x), torch.where(x > 0, 1.0, -0.0), result)
-
-
-def rsqrt(x: Tensor) -> Tensor:
-    """Return RN32(1 / sqrt x): infinities at the zeros, with their sign."""
-    return _rounded(x, lambda wide: _relative(1.0 / torch.sqrt(wide)), lambda m: 1 / mpmath.sqrt(m))
-
-
-def sqrt(x: Tensor) -> Tensor:
-    """Return RN32(sqrt x).
-
-    A float32 midpoint has 25 bits and its square 50, so x differs from every midpoint's square by 2**-50 of itself:
-    rounding any float64 root with a relative error below 2**-51 is right.
-    """
-    return torch.sqrt(x.double()).float()
+exp64 = reference.exp
+log64 = reference.log
+"""The literal sequences: a power of two tensors is no function of one variable, so it is defined by them."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,9 +17,10 @@ from repro.canonical.aten import FORMS, PASSED
 from repro.canonical.aten.movement import FLOAT64, INTEGER_ONLY
 from repro.canonical.modules import ModuleTrail
 from repro.canonical.optimisers import exact_bias_corrections, expand_foreach
-from repro.canonical.scale import Quantised
 from repro.canonical.weights import Weights
 from repro.errors import NoCanonicalForm
+
+_Made = TypeVar("_Made")
 
 _INTEGERS = {torch.bool, torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64}
 _PROFILER = ("profiler::", "prim::device")
@@ -80,7 +81,7 @@ class canonical(TorchDispatchMode):  # noqa: N801 - a context manager, as torch.
         self._stack.close()
         self._weights = Weights()
 
-    def weight(self, tensor: Tensor, kind: str, make: Callable[[Tensor], Quantised]) -> Quantised:
+    def weight(self, tensor: Tensor, kind: str, make: Callable[[Tensor], _Made]) -> _Made:
         """Return ``make(tensor)``, remembered until the tensor changes where it belongs to a parameter."""
         return self._weights.quantised(tensor, kind, make)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
 
-from repro.canonical.scale import Quantised
-
+_Made = TypeVar("_Made")
 _Key = tuple[int, tuple[int, ...], tuple[int, ...], str]
 
 
@@ -19,7 +19,7 @@ class _Known:
 
     storage: StorageWeakRef
     version: int
-    made: dict[_Key, Quantised]
+    made: dict[_Key, Any]
 
 
 class Weights:
@@ -45,7 +45,7 @@ class Weights:
         if known is not None:
             known.made.clear()
 
-    def quantised(self, tensor: Tensor, kind: str, make: Callable[[Tensor], Quantised]) -> Quantised:
+    def quantised(self, tensor: Tensor, kind: str, make: Callable[[Tensor], _Made]) -> _Made:
         """Return ``make(tensor)``, remembered by place, shape and ``kind`` where the storage holds a parameter."""
         known = self._known.get(_storage(tensor))
         if known is None or known.storage.expired() or tensor.is_inference():
@@ -56,7 +56,8 @@ class Weights:
         key = (int(tensor.storage_offset()), tuple(tensor.shape), tensor.stride(), kind)
         if key not in known.made:
             known.made[key] = make(tensor)
-        return known.made[key]
+        made: _Made = known.made[key]
+        return made
 
 
 def _storage(tensor: Tensor) -> int:

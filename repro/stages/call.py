@@ -98,7 +98,8 @@ class Call:
     @property
     def inputs(self) -> dict[str, str]:
         """Digests of what every stage reads."""
-        return {"data": self.data.content, "code": code_digest(self.system.package)}
+        code = code_digest(self.system.package, canonical=self.arithmetic == "canonical")
+        return {"data": self.data.content, "code": code}
 
     def once(
         self,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
 
 from repro.trace.recorder import TensorRecorder
 from repro.trace.trace import Trace
@@ -48,27 +49,27 @@ def observed(model: nn.Module, see: Callable[[str, torch.Tensor, str], None]) ->
     The model itself is called ``output``. A module that runs again gets ``#2``, ``#3`` ...; one that hands
     on the very tensor that was seen last (a container, an identity) adds nothing.
     """
+    known = {module: (name or "output", type(module).__name__) for name, module in model.named_modules()}
     calls: Counter[str] = Counter()
     last: list[torch.Tensor | None] = [None]
 
-    def hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def after_forward(module: nn.Module, arguments: Any, output: Any) -> None:
-            calls[name] += 1
-            called = name if calls[name] == 1 else f"{name}#{calls[name]}"
-            for suffix, tensor in _tensors(output):
-                if tensor is last[0]:
-                    continue
-                last[0] = tensor
-                see(called + suffix, tensor, type(module).__name__)
+    def after_forward(module: nn.Module, arguments: Any, output: Any) -> None:
+        if module not in known:
+            return
+        name, kind = known[module]
+        calls[name] += 1
+        called = name if calls[name] == 1 else f"{name}#{calls[name]}"
+        for suffix, tensor in _tensors(output):
+            if tensor is last[0]:
+                continue
+            last[0] = tensor
+            see(called + suffix, tensor, kind)
 
-        return after_forward
-
-    handles = [module.register_forward_hook(hook(name or "output")) for name, module in model.named_modules()]
+    handle = register_module_forward_hook(after_forward)  # one for all modules: cheaper than one in each
     try:
         yield
     finally:
-        for handle in handles:
-            handle.remove()
+        handle.remove()
 
 
 def trace_in_pieces(model: nn.Module, inputs: torch.Tensor, piece: int, prefix: str) -> Trace:

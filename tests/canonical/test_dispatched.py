@@ -18,7 +18,20 @@ from repro.canonical.aten import PASSED
 from repro.canonical.aten.movement import INTEGER_ONLY
 from tests.canonical.test_operations import CASES, normal, run
 
-IEEE = {"add", "add_", "sub", "mul", "mul_", "div", "rsub", "__rshift__", "__lshift__", "bitwise_and", "reciprocal"}
+IEEE = {
+    "add",
+    "add_",
+    "sub",
+    "mul",
+    "mul_",
+    "div",
+    "rsub",
+    "__rshift__",
+    "__lshift__",
+    "bitwise_and",
+    "reciprocal",
+    "reciprocal_",
+}
 """One operation an element, in any type; factors other than 1 are looked for below."""
 
 INTEGERS_IN_FLOAT64 = {"mm", "bmm", "sum", "scatter_add_", "index_add_", "matmul", "dot"}
@@ -28,7 +41,18 @@ BRACKETED = {"exp", "log", "tanh", "erf", "erfc", "sigmoid", "sqrt", "rsqrt", "e
 """A vendor's float64 functions, whose error Ziv's test covers."""
 
 INTEGER_TYPES = {torch.int64, torch.int32, torch.int8, torch.uint8, torch.bool}
-MOVED = {"index_put_", "index_put", "remainder", "_int_mm", "arange", "index", "nonzero", "scatter_", "sum"}
+MOVED = {
+    "nan_to_num",
+    "index_put_",
+    "index_put",
+    "remainder",
+    "_int_mm",
+    "arange",
+    "index",
+    "nonzero",
+    "scatter_",
+    "sum",
+}
 
 
 class Watch(TorchDispatchMode):

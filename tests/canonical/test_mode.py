@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from repro.canonical import canonical
+from repro.canonical import canonical, convolution, native
 from repro.errors import NoCanonicalForm
 
 
@@ -138,11 +138,10 @@ def test_a_changed_parameter_is_quantised_anew(change: str) -> None:
 
 
 def test_weights_are_quantised_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from repro.canonical import convolution
-
     calls = []
     once = convolution.weight_by_output
-    monkeypatch.setattr(convolution, "weight_by_output", lambda weight: calls.append(1) or once(weight))
+    for module in (convolution, native):
+        monkeypatch.setattr(module, "weight_by_output", lambda weight: calls.append(1) or once(weight))
     model, x = nn.Conv2d(3, 4, 3), torch.rand(2, 3, 5, 5)
     with canonical():
         for _ in range(3):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from repro.canonical import convolution
+from repro.canonical import convolution, native
 from repro.canonical.aten.registry import Context, form, require
 from repro.canonical.convolution import Geometry
 from repro.canonical.matrix import matrix_product
@@ -34,11 +34,8 @@ def _convolution(
         return _convolution(context, x, *args).squeeze(0)
     geometry = Geometry.of(weight, stride, padding, dilation, groups)
     if transposed:
-        known = _weight_by_input(context, weight, groups)
-        sizes = _transposed_sizes(x, geometry, output_padding)
-        return convolution.convolve_back(x, weight, bias, geometry, sizes, quantised_weight=known)
-    known = context.weight(weight, "by-output", convolution.weight_by_output)
-    return convolution.convolve(x, weight, bias, geometry, quantised_weight=known)
+        return _back(context, x, weight, bias, geometry, _transposed_sizes(x, geometry, output_padding))
+    return _forward(context, x, weight, bias, geometry)
 
 
 @form("convolution_backward")
@@ -59,17 +56,42 @@ def _convolution_backward(
     geometry = Geometry.of(weight, stride, padding, dilation, groups)
     dx = dw = db = None
     if needs[0] and transposed:
-        known = context.weight(weight, "by-output", convolution.weight_by_output)
-        dx = convolution.convolve(dy, weight, None, geometry, quantised_weight=known)
+        dx = _forward(context, dy, weight, None, geometry)
     elif needs[0]:
-        known = _weight_by_input(context, weight, groups)
-        dx = convolution.convolve_back(dy, weight, None, geometry, x.shape[2:], quantised_weight=known)
+        dx = _back(context, dy, weight, None, geometry, x.shape[2:])
     if needs[1]:
         seen, sent = (dy, x) if transposed else (x, dy)
-        dw = convolution.weight_gradient(seen, sent, weight.shape, geometry)
+        dw = native.weight_gradient(seen, sent, weight.shape, geometry) if native.serves(seen, geometry) else None
+        dw = convolution.weight_gradient(seen, sent, weight.shape, geometry) if dw is None else dw
     if needs[2]:
         db = exact_sum(dy, (0, *range(2, dy.ndim))).float()
     return dx, dw, db
+
+
+def _forward(context: Context, x: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry) -> Tensor:
+    """Convolve by the compiled kernels where they serve, else in float64: the same bits."""
+    if native.serves(x, geometry):
+        packed = context.weight(weight, "packed", native.pack_weight)
+        outputs = geometry.outputs(x.shape[2:])
+        y = native.convolved(x, packed, bias, geometry, outputs, edges=geometry.padding)
+        if y is not None:
+            return y
+    known = context.weight(weight, "by-output", convolution.weight_by_output)
+    return convolution.convolve(x, weight, bias, geometry, quantised_weight=known)
+
+
+def _back(
+    context: Context, dy: Tensor, weight: Tensor, bias: Tensor | None, geometry: Geometry, sizes: Sequence[int]
+) -> Tensor:
+    """Return an input gradient: by the kernels a convolution of dy, its places a stride apart, with turned weights."""
+    turned = geometry.turned() if native.serves(dy, geometry) else None
+    if turned is not None:
+        packed = context.weight(weight, "packed-back", native.pack_weight_back)
+        dx = native.convolved(dy, packed, bias, turned, tuple(sizes), edges=turned.padding, spread=geometry.stride[0])
+        if dx is not None:
+            return dx
+    known = _weight_by_input(context, weight, geometry.groups)
+    return convolution.convolve_back(dy, weight, bias, geometry, sizes, quantised_weight=known)
 
 
 def _weight_by_input(context: Context, weight: Tensor, groups: int) -> Quantised:
@@ -96,16 +118,24 @@ def _columns(b: Tensor) -> Quantised:
     return quantise(b, (-2,))
 
 
+def _product(context: Context, a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
+    """Multiply by the compiled kernels where they serve, else in float64: the same bits."""
+    if native.multiplies(a, b, bias):
+        y = native.matrix_product(a, context.weight(b, "packed-columns", native.pack_columns), bias)
+        if y is not None:
+            return y
+    return matrix_product(a, b, bias, quantised_b=context.weight(b, "columns", _columns))
+
+
 @form("mm", "bmm")
 def _mm(context: Context, a: Tensor, b: Tensor) -> Tensor:
-    return matrix_product(a, b, quantised_b=context.weight(b, "columns", _columns))
+    return _product(context, a, b, None)
 
 
 @form("addmm", "baddbmm", "addmm_")
 def _addmm(context: Context, bias: Tensor, a: Tensor, b: Tensor, beta: float = 1, alpha: float = 1) -> Tensor:
     require(alpha == 1 and beta in (0, 1), f"factors beta={beta}, alpha={alpha} are not specified; only 1 is")
-    added = None if beta == 0 else bias
-    return matrix_product(a, b, added, quantised_b=context.weight(b, "columns", _columns))
+    return _product(context, a, b, None if beta == 0 else bias)
 
 
 @form("mv")

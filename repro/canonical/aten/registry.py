@@ -8,17 +8,17 @@ from typing import Any, Protocol, TypeVar
 import torch
 from torch import Tensor
 
-from repro.canonical.scale import Quantised
 from repro.errors import NoCanonicalForm
 
 Form = Callable[..., Any]
 _Form = TypeVar("_Form", bound=Form)
+_Made = TypeVar("_Made")
 
 
 class Context(Protocol):
     """What a form may ask of the mode that runs it."""
 
-    def weight(self, tensor: Tensor, kind: str, make: Callable[[Tensor], Quantised]) -> Quantised:
+    def weight(self, tensor: Tensor, kind: str, make: Callable[[Tensor], _Made]) -> _Made:
         """Return ``make(tensor)``, remembered until the tensor changes where it belongs to a parameter."""
         ...
 
