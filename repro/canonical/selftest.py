@@ -7,7 +7,7 @@ from functools import cache
 
 import torch
 
-from repro.canonical import functions
+from repro.canonical import functions, native
 from repro.canonical.matrix import matrix_product
 from repro.canonical.product import ONE_PASS, Route, integer_product
 from repro.canonical.scale import BITS
@@ -29,19 +29,24 @@ def faults() -> list[str]:
     return [fault for check in _CHECKS for fault in check()]
 
 
-@cache
 def require_fit_machine() -> None:
-    """Check this process's machine once.
+    """Check this process's machine: all of it once, and every time the switches that a program may turn.
 
     Raises:
         UnfitMachine: with every reason.
     """
-    found = faults()
+    found = [*_once(), *_denormals(), *_switches()]
     if found:
         raise UnfitMachine(
             f"canonical arithmetic cannot hold here: {'; '.join(found)}",
             next_step="switch that off (torch.set_flush_denormal, autocast, TF32), or compute with --arithmetic native",
         )
+
+
+@cache
+def _once() -> tuple[str, ...]:
+    """Return what no later switch can mend."""
+    return tuple(fault for check in _CHECKS if check not in (_denormals, _switches) for fault in check())
 
 
 def _denormals() -> Iterator[str]:
@@ -78,6 +83,18 @@ def _products() -> Iterator[str]:
         yield "int8 products saturate"
 
 
+def _kernels() -> Iterator[str]:
+    """The compiled kernels, where there are any: extremes beyond what 32 bits hold at once, of both signs."""
+    if native.library() is None:
+        return
+    for sign in (1.0, -1.0):
+        a, b = torch.full((3, 4100), sign), torch.ones(4100, 5)
+        a[:, 7] = 2.0**-20
+        found = native.matrix_product(a, native.pack_columns(b), None)
+        if found is None or not torch.equal(found, matrix_product(a, b)):
+            yield "the compiled kernels' products are not exact"
+
+
 def _functions() -> Iterator[str]:
     for name, (function, given, expected) in _ROUNDED.items():
         x = torch.tensor([given], dtype=torch.int64).to(torch.int32).view(torch.float32)
@@ -103,6 +120,7 @@ _CHECKS: tuple[Callable[[], Iterator[str]], ...] = (
     _denormals,
     _rounding,
     _products,
+    _kernels,
     _functions,
     _switches,
     _scaling,
