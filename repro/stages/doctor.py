@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
+from pathlib import Path
 
-from repro.errors import ReproError
+from repro.errors import ReproError, UnfitMachine
 from repro.fetch import Cache
 from repro.hardware.match import load_classes
 from repro.paths import cache_folder, project_root
@@ -54,6 +58,7 @@ def examine(shelf: Shelf) -> list[Finding]:
     findings.append(_looked("claims", lambda: f"{len(load_claims(shelf.expected))} published numbers"))
     findings.append(_looked("defects", lambda: f"{len(load_defects(shelf.expected))} known"))
     findings.append(_looked("profile classes", lambda: f"{len(load_classes(shelf.profiles))} stored"))
+    findings.append(_looked("canonical arithmetic", lambda: _canonical(find_stack("torch").python)))
     findings.append(_looked("expectations", lambda: _expectations(shelf)))
     return findings + _artifacts(shelf)
 
@@ -75,6 +80,18 @@ def _artifacts(shelf: Shelf) -> list[Finding]:
         else:
             findings.append(Finding(subject, State.MISSING, "published nowhere that the sources name", blocks))
     return findings
+
+
+@cache
+def _canonical(python: Path) -> str:
+    """Run the self-test of canonical arithmetic in the stack that computes it."""
+    program = "from repro.canonical.selftest import main; raise SystemExit(main())"
+    variables = {**os.environ, "PYTHONPATH": str(project_root())}
+    ended = subprocess.run([str(python), "-c", program], env=variables, capture_output=True, text=True, check=False)
+    if ended.returncode:
+        told = "; ".join(ended.stdout.splitlines()) or ended.stderr.strip()[-500:]
+        raise UnfitMachine(f"cannot hold here: {told}", next_step="compute with --arithmetic native")
+    return "products are exact and functions rightly rounded by every route"
 
 
 def _looked(subject: str, look: Callable[[], str]) -> Finding:
