@@ -38,7 +38,7 @@ class canonical(TorchDispatchMode):  # noqa: N801 - a context manager, as torch.
         seed: of the random operations, 64 bits.
 
     Raises:
-        UnfitMachine: on entry, where the machine or its switches cannot give these bits (:mod:`.selftest`).
+        UnfitMachine: on entering: the self-test fails, flush-to-zero, autocast or TF32 is on.
         NoCanonicalForm: an operation without a canonical form; the message names it and the module that called it.
     """
 
@@ -64,8 +64,6 @@ class canonical(TorchDispatchMode):  # noqa: N801 - a context manager, as torch.
         self._samples = None if samples is None else torch.as_tensor(samples, dtype=torch.int64)
 
     def __enter__(self) -> canonical:
-        if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
-            raise NoCanonicalForm("autocast is on, and its types have no canonical form", next_step="leave autocast")
         require_fit_machine()
         self._stack = ExitStack()
         self._weights = Weights()

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cache
 from pathlib import Path
 
-from repro.errors import ReproError, UnfitMachine
+from repro.errors import ReproError
 from repro.fetch import Cache
 from repro.hardware.match import load_classes
 from repro.paths import cache_folder, project_root
 from repro.registry import systems
+from repro.schema import Caps
+from repro.stages.child import run_child
 from repro.stages.fetch import declared
 from repro.stages.judge import Shelf
 from repro.stages.stacks import find_stack, installed_packages, stack_names
@@ -58,8 +58,8 @@ def examine(shelf: Shelf) -> list[Finding]:
     findings.append(_looked("claims", lambda: f"{len(load_claims(shelf.expected))} published numbers"))
     findings.append(_looked("defects", lambda: f"{len(load_defects(shelf.expected))} known"))
     findings.append(_looked("profile classes", lambda: f"{len(load_classes(shelf.profiles))} stored"))
-    findings.append(_looked("canonical arithmetic", lambda: _canonical(find_stack("torch").python)))
     findings.append(_looked("expectations", lambda: _expectations(shelf)))
+    findings.append(_looked("canonical arithmetic", _canonical))
     return findings + _artifacts(shelf)
 
 
@@ -80,18 +80,6 @@ def _artifacts(shelf: Shelf) -> list[Finding]:
         else:
             findings.append(Finding(subject, State.MISSING, "published nowhere that the sources name", blocks))
     return findings
-
-
-@cache
-def _canonical(python: Path) -> str:
-    """Run the self-test of canonical arithmetic in the stack that computes it."""
-    program = "from repro.canonical.selftest import main; raise SystemExit(main())"
-    variables = {**os.environ, "PYTHONPATH": str(project_root())}
-    ended = subprocess.run([str(python), "-c", program], env=variables, capture_output=True, text=True, check=False)
-    if ended.returncode:
-        told = "; ".join(ended.stdout.splitlines()) or ended.stderr.strip()[-500:]
-        raise UnfitMachine(f"cannot hold here: {told}", next_step="compute with --arithmetic native")
-    return "products are exact and functions rightly rounded by every route"
 
 
 def _looked(subject: str, look: Callable[[], str]) -> Finding:
@@ -118,6 +106,16 @@ def _stack(name: str) -> str:
     if other:
         raise ReproError(f"{len(other)} packages differ from the lock: {'; '.join(other[:5])}", next_step="make setup")
     return f"{len(locked)} packages as locked, {name} {have[name]}"
+
+
+def _canonical() -> str:
+    with tempfile.TemporaryDirectory(prefix="repro-doctor-") as folder:
+        task = {"task": "fitness", "framework": "torch"}
+        told = run_child(find_stack("torch"), task, Caps(threads=1), Path(folder))
+    if told["faults"]:
+        raise ReproError(f"{told['version']} cannot hold here: {'; '.join(told['faults'])}")
+    route = "compiled kernels" if told["compiled"] else "float64 products (no C compiler, or no x86-64)"
+    return f"{told['version']} holds here: denormals, rounding, products and functions are right; by {route}"
 
 
 def _expectations(shelf: Shelf) -> str:

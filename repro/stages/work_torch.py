@@ -146,8 +146,17 @@ def predict(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {"switches": switches, "told": told}
 
 
+def fitness(task: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the faults by which canonical arithmetic would not hold here, and the route that it would take."""
+    from repro.canonical import VERSION, native, selftest
+
+    compiled = native.library() is not None
+    return {"faults": selftest.faults(), "version": VERSION, "compiled": compiled}
+
+
 TASKS: dict[str, Callable[[dict[str, Any], Path], dict[str, Any]]] = {
     "profile": profile,
+    "fitness": fitness,
     "probe": probe,
     "evaluate": evaluate,
     "predict": predict,

@@ -61,6 +61,10 @@ def record(ended: Ended) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def undisturbed(data: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> tuple[Place, dict[str, Any]]:
     place = Place(tmp_path_factory.mktemp("undisturbed"))
+    place.profiles.mkdir()
+    (place.profiles / "lhc-net-authors.toml").write_bytes(
+        (ROOT / "hardware_profiles" / "lhc-net-authors.toml").read_bytes()
+    )
     return place, record(place.run(*CALL, *data))
 
 
