@@ -33,6 +33,9 @@ class Model(Frozen):
         training: ``(model, settings) -> step``; ``step(inputs, labels)`` does one step and returns the
             named tensors ``loss`` and ``scores``.
         training_settings: the published recipe, as plain data.
+        keyed: ``(model, salt) -> None``: fills the model with keyed weights, where that is not plainly by the names of
+            a PyTorch state dict.
+        variables: ``(model) -> {name: variable}`` under the published names; TensorFlow models need it.
         diagnose: ``(model, inputs) -> dict``: numbers that show a defect at work; optional.
         settings: what this model changes in every protocol's settings, its image size for instance.
         input_shape: shape of one input without the batch axis, in the framework's layout.
@@ -41,6 +44,7 @@ class Model(Frozen):
         probe_steps: how many training steps it does.
         probe_memory: what a process of check-rep takes, in MB, as measured; few run at once where it is much.
         contract_scale, contract_shift: the contract's keyed input is ``image * scale + shift``.
+        contract_grey: the axis of channels, counted without the batch, along which one keyed channel is repeated.
     """
 
     name: str
@@ -52,6 +56,8 @@ class Model(Frozen):
     predict: str
     training: str
     training_settings: dict[str, Any] = {}
+    keyed: str | None = None
+    variables: str | None = None
     diagnose: str | None = None
     settings: dict[str, Any] = {}
     input_shape: tuple[int, ...]
@@ -61,6 +67,12 @@ class Model(Frozen):
     probe_memory: int = 1000
     contract_scale: float = 1.0
     contract_shift: float = 0.0
+    contract_grey: int | None = None
+
+    @property
+    def contract_shape(self) -> tuple[int, ...]:
+        """The shape of one keyed input before its one channel is repeated."""
+        return tuple(1 if axis == self.contract_grey else size for axis, size in enumerate(self.input_shape))
 
 
 class Split(Frozen):
