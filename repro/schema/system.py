@@ -40,6 +40,7 @@ class Model(Frozen):
         settings: what this model changes in every protocol's settings, its image size for instance.
         input_shape: shape of one input without the batch axis, in the framework's layout.
         num_classes: length of the output.
+        classes: what its outputs mean, where that is not the system's ``classes``.
         probe_batch: how many images check-rep feeds forward and in each training step.
         probe_steps: how many training steps it does.
         probe_memory: what a process of check-rep takes, in MB, as measured; few run at once where it is much.
@@ -62,6 +63,7 @@ class Model(Frozen):
     settings: dict[str, Any] = {}
     input_shape: tuple[int, ...]
     num_classes: int
+    classes: tuple[str, ...] = ()
     probe_batch: int = 64
     probe_steps: int = 3
     probe_memory: int = 1000
@@ -206,6 +208,10 @@ class System(Frozen):
     def ensemble(self, name: str) -> Ensemble:
         """Return an ensemble by name; raises UnknownName."""
         return _by_name("ensemble", name, self.ensembles)
+
+    def classes_of(self, model: Model) -> tuple[str, ...]:
+        """Return what a model's outputs mean, in order."""
+        return model.classes or self.classes
 
     def split(self, name: str) -> Split:
         """Return a split by name; raises UnknownName."""

@@ -108,6 +108,7 @@ def real_inputs(shared: Path, count: int) -> np.ndarray:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 def test_tensorflow(shared: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "images.npy", real_inputs(shared, 64))
     contracts = shared / "contracts" / "lhc-net.json"
@@ -138,6 +139,7 @@ def test_tensorflow(shared: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_the_port_predicts_what_tensorflow_predicts(
     shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
