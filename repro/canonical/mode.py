@@ -17,6 +17,7 @@ from repro.canonical.aten import FORMS, PASSED
 from repro.canonical.aten.movement import FLOAT64, INTEGER_ONLY
 from repro.canonical.modules import ModuleTrail
 from repro.canonical.optimisers import exact_bias_corrections, expand_foreach
+from repro.canonical.selftest import require_fit_machine
 from repro.canonical.weights import Weights
 from repro.errors import NoCanonicalForm
 
@@ -37,6 +38,7 @@ class canonical(TorchDispatchMode):  # noqa: N801 - a context manager, as torch.
         seed: of the random operations, 64 bits.
 
     Raises:
+        UnfitMachine: on entering: the self-test fails, flush-to-zero, autocast or TF32 is on.
         NoCanonicalForm: an operation without a canonical form; the message names it and the module that called it.
     """
 
@@ -62,8 +64,7 @@ class canonical(TorchDispatchMode):  # noqa: N801 - a context manager, as torch.
         self._samples = None if samples is None else torch.as_tensor(samples, dtype=torch.int64)
 
     def __enter__(self) -> canonical:
-        if torch.is_autocast_enabled("cpu") or torch.is_autocast_enabled("cuda"):
-            raise NoCanonicalForm("autocast is on, and its types have no canonical form", next_step="leave autocast")
+        require_fit_machine()
         self._stack = ExitStack()
         self._weights = Weights()
         self._stack.enter_context(sdpa_kernel(SDPBackend.MATH))

@@ -28,8 +28,13 @@ _FLAGS = [
     *("-O3", "-fopenmp", "-shared", "-fPIC", "-ffp-contract=off"),
     *("-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-fno-strict-aliasing"),
 ]
-_MACHINES = {"default": "x86-64", "avx2": "x86-64-v3"}
-"""What ``ATEN_CPU_CAPABILITY`` caps the kernels to; all that the processor has by default."""
+_INSTRUCTIONS = {
+    "AVX2": ["-mavx2"],
+    "AVX512": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"],
+}
+"""What the compiler may use, by what PyTorch finds in this very process (an emulator's, a cap's); else SSE2."""
+
+_VNNI = ("avx512_vnni", "-mavx512vnni")
 
 _PLANES = 6  # int16 values of a channel pair
 _FLOAT32_FACTORS = BITS - 127
@@ -41,21 +46,27 @@ def _built() -> Path:
     compiler = shutil.which(os.environ.get("CC", "cc"))
     if compiler is None:
         raise OSError("no C compiler")
-    machine = _MACHINES.get(os.environ.get("ATEN_CPU_CAPABILITY", "").lower(), "native")
+    flags = [*_FLAGS, *_instructions()]
     told = subprocess.run([compiler, "--version"], capture_output=True, check=True).stdout
-    processor = Path("/proc/cpuinfo").read_text().split("\n\n")[0] if Path("/proc/cpuinfo").exists() else ""
-    flags = next((line for line in processor.splitlines() if line.startswith("flags")), "")
-    content = _SOURCE.read_bytes() + told + machine.encode() + flags.encode() + " ".join(_FLAGS).encode()
+    content = _SOURCE.read_bytes() + told + " ".join(flags).encode()
     folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "repro" / "kernels"
     target = folder / f"{hashlib.sha256(content).hexdigest()[:32]}.so"
     if not target.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as name:
             made = Path(name) / "kernels.so"
-            command = [compiler, *_FLAGS, f"-march={machine}", "-o", str(made), str(_SOURCE), "-lm"]
+            command = [compiler, *flags, "-o", str(made), str(_SOURCE), "-lm"]
             subprocess.run(command, capture_output=True, check=True)
             made.replace(target)
     return target
+
+
+def _instructions() -> list[str]:
+    capability = torch.backends.cpu.get_cpu_capability()
+    found = list(_INSTRUCTIONS.get(capability, ()))
+    if capability == "AVX512" and _VNNI[0] in Path("/proc/cpuinfo").read_text().split():
+        found.append(_VNNI[1])
+    return found
 
 
 @cache

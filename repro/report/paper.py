@@ -42,4 +42,7 @@ def _judged(claim: Claim, told: PaperTold) -> Judgement:
             verdict, reason = ClaimVerdict.BLOCKED, f"{told.software}; {reason}"
         elif told.missing is not None:
             verdict, reason = ClaimVerdict.BLOCKED, f"{told.missing} is not here and weights were keyed; {reason}"
+        elif told.profile_differs:
+            where = "; ".join(told.profile_differs)
+            verdict, reason = ClaimVerdict.BLOCKED, f"the number is that of one machine: {where}; {reason}"
     return Judgement(claim=claim.id, verdict=verdict, reason=reason)

@@ -184,6 +184,7 @@ class PaperTold(_Part):
     of: int
     value: ExactFloat | None = None
     ulps: int | None = None
+    profile_differs: tuple[str, ...] = ()
     software: str | None = None
     missing: str | None = None
     theirs: str = ""

@@ -33,14 +33,19 @@ class Model(Frozen):
         training: ``(model, settings) -> step``; ``step(inputs, labels)`` does one step and returns the
             named tensors ``loss`` and ``scores``.
         training_settings: the published recipe, as plain data.
+        keyed: ``(model, salt) -> None``: fills the model with keyed weights, where that is not plainly by the names of
+            a PyTorch state dict.
+        variables: ``(model) -> {name: variable}`` under the published names; TensorFlow models need it.
         diagnose: ``(model, inputs) -> dict``: numbers that show a defect at work; optional.
         settings: what this model changes in every protocol's settings, its image size for instance.
         input_shape: shape of one input without the batch axis, in the framework's layout.
         num_classes: length of the output.
+        classes: what its outputs mean, where that is not the system's ``classes``.
         probe_batch: how many images check-rep feeds forward and in each training step.
         probe_steps: how many training steps it does.
         probe_memory: what a process of check-rep takes, in MB, as measured; few run at once where it is much.
         contract_scale, contract_shift: the contract's keyed input is ``image * scale + shift``.
+        contract_grey: the axis of channels, counted without the batch, along which one keyed channel is repeated.
     """
 
     name: str
@@ -52,15 +57,24 @@ class Model(Frozen):
     predict: str
     training: str
     training_settings: dict[str, Any] = {}
+    keyed: str | None = None
+    variables: str | None = None
     diagnose: str | None = None
     settings: dict[str, Any] = {}
     input_shape: tuple[int, ...]
     num_classes: int
+    classes: tuple[str, ...] = ()
     probe_batch: int = 64
     probe_steps: int = 3
     probe_memory: int = 1000
     contract_scale: float = 1.0
     contract_shift: float = 0.0
+    contract_grey: int | None = None
+
+    @property
+    def contract_shape(self) -> tuple[int, ...]:
+        """The shape of one keyed input before its one channel is repeated."""
+        return tuple(1 if axis == self.contract_grey else size for axis, size in enumerate(self.input_shape))
 
 
 class Split(Frozen):
@@ -194,6 +208,10 @@ class System(Frozen):
     def ensemble(self, name: str) -> Ensemble:
         """Return an ensemble by name; raises UnknownName."""
         return _by_name("ensemble", name, self.ensembles)
+
+    def classes_of(self, model: Model) -> tuple[str, ...]:
+        """Return what a model's outputs mean, in order."""
+        return model.classes or self.classes
 
     def split(self, name: str) -> Split:
         """Return a split by name; raises UnknownName."""

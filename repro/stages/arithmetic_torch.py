@@ -33,11 +33,9 @@ def computing(task: dict[str, Any], seed: int | None = None) -> Iterator[Any]:
         yield Native()
         return
     from repro.canonical import VERSION, canonical
-    from repro.canonical.selftest import require_fit_machine
 
     if asked != VERSION or VERSION != CANONICAL_VERSION:
         raise UsageError(f"arithmetic {asked} was asked for; this version has {VERSION}")
-    require_fit_machine()
     with canonical(seed=task["seed"] if seed is None else seed) as mode:
         yield mode
 

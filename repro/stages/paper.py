@@ -182,21 +182,26 @@ class _Run:
         published = self.check.published
         entry = {one.name: one for one in trace}.get(published.tensor)
         known = {one.name: one for one in load_classes(self.shelf.profiles)}
-        different = _different(profile, known.get(published.profile), published.software)
-        reason = f"{'; '.join(different)}: {published.otherwise} ({published.defect})" if different else None
+        different = _different(profile, known.get(published.profile))
+        software = [told for name, told in different.items() if name in published.software]
+        told: dict[str, Any] = {
+            "profile": published.profile,
+            "profile_differs": list(different.values()),
+            "software": f"{'; '.join(software)}: {published.otherwise} ({published.defect})" if software else None,
+        }
         if entry is None or entry.sketch is None:
             theirs = "their check needs the whole epoch: it compares the loss at its end and nothing before"
-            return {"value": None, "theirs": theirs, "software": reason}
+            return {**told, "value": None, "theirs": theirs}
         value = np.frombuffer(base64.b64decode(entry.sketch.values), "<f4")[0]
         wanted = np.array(int(published.bits, 16), np.uint32).view(np.float32)
         ulps = int(ulp_distance(value[None], wanted[None])[0])
         theirs = published.passes if ulps == 0 else published.fails
         return {
+            **told,
             "value": exact_float(float(value), bits=32),
             "published": published.printed,
             "ulps": ulps,
             "theirs": f"{theirs} ({value!s} against {published.printed}, {ulps} ulps apart)",
-            "software": reason,
         }
 
     def _elsewhere(self, trace: Trace) -> list[dict[str, Any]]:
@@ -211,16 +216,16 @@ class _Run:
         return sorted(found, key=lambda told: (-told["agreeing"], told["profile"]))
 
 
-def _different(profile: Profile, wanted: ProfileClass | None, software: tuple[str, ...]) -> list[str]:
-    """Return where this process's software is not the authors'."""
+def _different(profile: Profile, wanted: ProfileClass | None) -> dict[str, str]:
+    """Return where this process is not the authors' machine, by field; all of it where nobody knows what that is."""
     if wanted is None:
-        return []
-    fields, asked = profile.fields(), wanted.match
-    return [
-        f"{name} is {fields.get(name)} here, {asked[name]} there"
-        for name in software
-        if name in asked and fields.get(name) != asked[name]
-    ]
+        return {"": "the authors' profile is not known here"}
+    fields = profile.fields()
+    return {
+        name: f"{name} is {fields.get(name)} here, {value} there"
+        for name, value in wanted.match.items()
+        if fields.get(name) != value
+    }
 
 
 def sentences(record: Record) -> tuple[str, str]:
@@ -232,7 +237,9 @@ def sentences(record: Record) -> tuple[str, str]:
         ours = f"the bits are those of {', '.join(one['profile'] for one in same)}: {same[0]['sentence']}"
     elif told["elsewhere"]:
         ours = f"against {told['elsewhere'][0]['profile']}: {told['elsewhere'][0]['sentence']}; {ours}"
-    if told["software"]:
+    if not told["profile_differs"]:
+        ours = f"this is the profile of their number, {told['profile']}; {ours}"
+    elif told["software"]:
         ours += f". Their number is not to be had on this stack, whatever the hardware: {told['software']}"
     if told["missing"]:
         ours += f". It started from keyed weights: {told['missing']} is not in the cache"

@@ -21,10 +21,9 @@ from repro.stages.data import StoredData
 from repro.stages.prepare import Feed, Watched
 from repro.stages.progress import Progress
 from repro.stages.size_torch import count_size
-from repro.trace.keyed import keyed_image, keyed_tensor
+from repro.trace.keyed import CONTRACT_SALT, keyed_image, keyed_tensor
 from repro.trace.record_torch import Recorder, trace_in_pieces
 
-CONTRACT_SALT = "contract-1"
 _CONTRACT_BATCH = 2
 
 
@@ -146,8 +145,17 @@ def predict(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {"switches": switches, "told": told}
 
 
+def fitness(task: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the faults by which canonical arithmetic would not hold here, and the route that it would take."""
+    from repro.canonical import VERSION, native, selftest
+
+    compiled = native.library() is not None
+    return {"faults": selftest.faults(), "version": VERSION, "compiled": compiled}
+
+
 TASKS: dict[str, Callable[[dict[str, Any], Path], dict[str, Any]]] = {
     "profile": profile,
+    "fitness": fitness,
     "probe": probe,
     "evaluate": evaluate,
     "predict": predict,
@@ -167,6 +175,9 @@ def _loaded_network(system: System, model: Model, task: dict[str, Any]) -> tuple
 
 def _keyed_network(model: Model, device: str) -> nn.Module:
     network: nn.Module = resolve(model.build)()
+    if model.keyed is not None:
+        resolve(model.keyed)(network, CONTRACT_SALT)
+        return network.eval().to(device)
     with torch.no_grad():
         for name, value in network.state_dict().items():
             if value.is_floating_point():
@@ -175,8 +186,9 @@ def _keyed_network(model: Model, device: str) -> nn.Module:
 
 
 def _contract(recorder: Recorder, model: Model, network: nn.Module, device: str) -> None:
-    image = keyed_image((_CONTRACT_BATCH, *model.input_shape), CONTRACT_SALT)
+    image = keyed_image((_CONTRACT_BATCH, *model.contract_shape), CONTRACT_SALT)
     scaled = image * np.float32(model.contract_scale) + np.float32(model.contract_shift)
+    scaled = np.ascontiguousarray(np.broadcast_to(scaled, (_CONTRACT_BATCH, *model.input_shape)))
     recorder.add("contract/input", scaled, "input")
     with torch.no_grad(), recorder.layers(network, "contract"):
         network(torch.from_numpy(scaled).to(device))

@@ -17,6 +17,9 @@ from typing import Literal
 
 import numpy as np
 
+CONTRACT_SALT = "contract-1"
+"""The salt of the contracts, which check-rep uses as well."""
+
 Layout = Literal["oihw", "hwio"]
 """Where a kernel's outputs are: first (PyTorch) or last (TensorFlow). Its fan-in is the product of the rest."""
 

@@ -16,10 +16,11 @@ import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
-from repro.trace.trace import Trace, TraceEntry, trace_tensor
+from repro.trace.recorder import TensorRecorder
+from repro.trace.trace import Trace
 
 
-class Recorder:
+class Recorder(TensorRecorder):
     """Collects the tensors of one run, in order.
 
     Args:
@@ -27,26 +28,12 @@ class Recorder:
     """
 
     def __init__(self, *, one_nan: bool = False) -> None:
-        self._entries: list[TraceEntry] = []
+        super().__init__()
         self._one_nan = one_nan
 
     def add(self, name: str, tensor: Any, operation: str) -> None:
         """Record one tensor or NumPy array."""
-        seen = _with_one_nan(tensor) if self._one_nan else tensor
-        self._entries.append(trace_tensor(name, seen, operation))
-
-    def add_all(self, prefix: str, tensors: Mapping[str, Any], operation: str) -> None:
-        """Record a mapping's tensors as ``prefix/name``, in its order."""
-        for name, tensor in tensors.items():
-            self.add(f"{prefix}/{name}", tensor, operation)
-
-    def add_entry(self, entry: TraceEntry) -> None:
-        """Append an entry that was made elsewhere."""
-        self._entries.append(entry)
-
-    def trace(self) -> Trace:
-        """Return all that was recorded so far."""
-        return Trace.from_entries(self._entries)
+        super().add(name, _with_one_nan(tensor) if self._one_nan else tensor, operation)
 
     @contextmanager
     def layers(self, model: nn.Module, prefix: str) -> Iterator[None]:

@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from repro.canonical import canonical, convolution, native
-from repro.errors import NoCanonicalForm
+from repro.errors import NoCanonicalForm, UnfitMachine
 
 
 class Unspecified(nn.Module):
@@ -83,7 +83,19 @@ def test_arguments_without_a_form_are_refused() -> None:
 
 
 def test_autocast_is_refused() -> None:
-    with torch.autocast("cpu"), pytest.raises(NoCanonicalForm, match="autocast"), canonical():
+    with torch.autocast("cpu"), pytest.raises(UnfitMachine, match="autocast is on"), canonical():
+        pass
+
+
+def test_a_process_that_flushes_denormals_is_refused() -> None:
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this processor cannot flush denormals")
+    try:
+        with pytest.raises(UnfitMachine, match="flushed to zero"), canonical():
+            pass
+    finally:
+        torch.set_flush_denormal(False)
+    with canonical():
         pass
 
 

@@ -378,6 +378,9 @@ def test_the_number_of_a_paper_s_own_check_is_judged_by_its_bits_and_by_what_may
     other = row(software="framework.version is 2 here, 1 there")
     assert (other.verdict, other.reason.partition(";")[0]) == ("blocked", "framework.version is 2 here, 1 there")
     assert row(missing="weights-of-theirs").verdict == "blocked"
+    assert row(profile_differs=("device is cpu here, cuda there",)).verdict == "blocked"
+    assert "device is cpu here" in row(profile_differs=("device is cpu here, cuda there",)).reason
+    assert row(profile_differs=("device is cpu here, cuda there",), ulps=0).verdict == "reproduced"
     assert (row(value=None, steps=5).verdict, row(value=None, steps=5).reason.partition(",")[0]) == (
         "not run",
         "only 5 of 599 steps were run",
