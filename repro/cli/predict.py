@@ -39,7 +39,7 @@ def predict(
             isa=isa,
             device=device,
         )
-        head = ["picture", "answer", *owner.classes]
+        head = ["picture", "answer", *found[0].scores]
         rows = [[each.picture, each.label, *(f"{score:.3f}" for score in each.scores.values())] for each in found]
         text = tabulate(rows, head, tablefmt="simple", disable_numparse=True)
         return Answer({"predictions": [each.model_dump(mode="json") for each in found]}, text)

@@ -35,6 +35,7 @@ class Model(Frozen):
         settings: what this model changes in every protocol's settings, its image size for instance.
         input_shape: shape of one input without the batch axis, in the framework's layout.
         num_classes: length of the output.
+        classes: what its outputs mean, where that is not the system's ``classes``.
         probe_batch: how many images check-rep feeds forward and in each training step.
         probe_steps: how many training steps it does.
         contract_scale, contract_shift: the contract's keyed input is ``image * scale + shift``.
@@ -53,6 +54,7 @@ class Model(Frozen):
     settings: dict[str, Any] = {}
     input_shape: tuple[int, ...]
     num_classes: int
+    classes: tuple[str, ...] = ()
     probe_batch: int = 64
     probe_steps: int = 3
     contract_scale: float = 1.0
@@ -144,6 +146,10 @@ class System(Frozen):
     def model(self, name: str) -> Model:
         """Return a model by name; raises UnknownName."""
         return _by_name("model", name, self.models)
+
+    def classes_of(self, model: Model) -> tuple[str, ...]:
+        """Return what a model's outputs mean, in order."""
+        return model.classes or self.classes
 
     def split(self, name: str) -> Split:
         """Return a split by name; raises UnknownName."""

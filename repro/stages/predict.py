@@ -81,11 +81,12 @@ def predict(
         }
         run_child(environment, task, caps, folder)
         scores = np.load(folder / "scores.npy", allow_pickle=False)
+    classes = system.classes_of(found)[: scores.shape[1]]  # a checkpoint may have fewer outputs than are published
     return [
         Prediction(
             picture=picture.name,
-            label=system.classes[int(row.argmax())],
-            scores={label: float(score) for label, score in zip(system.classes, row, strict=True)},
+            label=classes[int(row.argmax())],
+            scores={label: float(score) for label, score in zip(classes, row, strict=True)},
         )
         for picture, row in zip(pictures, scores, strict=True)
     ]
