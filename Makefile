@@ -1,13 +1,13 @@
 # What people and CI call. Every target is one line; the work is in pipelines/ and repro/.
 #   SYSTEMS="a b"  MODELS="m"  DATA=path|embedded  PROTOCOL=probe|paper  ISA=baseline|avx2|avx512
-#   DEVICE=cpu|cuda  RESULTS=folder  SYSTEM=name  CHECKPOINT=file  CERTIFY=yes
+#   DEVICE=cpu|cuda  RESULTS=folder  SYSTEM=name  CHECKPOINT=file  CERTIFY=yes  ARITHMETIC=native|canonical|both
 PYTHON ?= python3.11
 RESULTS ?= results
 DEVICE ?= cpu
 BIN := .venv/bin
 STACKS := .venv/.ready .venv-tensorflow/.ready
 RUN := $(BIN)/python -m pipelines
-OPTIONS = systems="$(SYSTEMS)" models="$(MODELS)" data="$(DATA)" protocol="$(PROTOCOL)" isa="$(ISA)" device="$(DEVICE)" results="$(RESULTS)" checkpoint="$(CHECKPOINT)" certify="$(CERTIFY)"
+OPTIONS = systems="$(SYSTEMS)" models="$(MODELS)" data="$(DATA)" protocol="$(PROTOCOL)" isa="$(ISA)" device="$(DEVICE)" results="$(RESULTS)" checkpoint="$(CHECKPOINT)" certify="$(CERTIFY)" arithmetic="$(ARITHMETIC)" steps="$(STEPS)"
 
 .DEFAULT_GOAL := help
 .PHONY: help setup check-rep eval-downloaded retrain report test test-all lint format bench locks clean
@@ -17,7 +17,7 @@ help: ## this list
 
 setup: $(STACKS) ## both environments, from the locks; quick when nothing changed
 
-check-rep: $(STACKS) ## does this machine compute the bits that others recorded? DATA= SYSTEMS= ISA= PROTOCOL=
+check-rep: $(STACKS) ## does this machine compute the bits that others recorded? DATA= SYSTEMS= ISA= PROTOCOL= STEPS=
 	@$(RUN) check-rep $(OPTIONS)
 
 eval-downloaded: $(STACKS) ## fetch the published checkpoints and evaluate them (CHECKPOINT= for a file at hand)

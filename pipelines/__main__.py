@@ -34,13 +34,27 @@ from repro.registry import chosen_models, systems
 from repro.report.text import verdict_table
 from repro.schema import Artifact, Model, Record, System, read_json
 from repro.stages.fetch import declared
+from repro.stages.paper import PAPER, checked_models
 from repro.stages.stacks import find_stack
 from repro.store.claims import load_claims
 
 _STANDARD_ERROR = 2
 _PUBLISHED_DATA = "fer2013-fer2013"  # what eval-downloaded fetches where no DATA= is given
 _TARGETS = ("check-rep", "eval-downloaded", "retrain", "report")
-_KEYS = ("systems", "system", "models", "data", "protocol", "isa", "device", "results", "checkpoint", "certify")
+_KEYS = (
+    "systems",
+    "system",
+    "models",
+    "data",
+    "protocol",
+    "steps",
+    "isa",
+    "device",
+    "results",
+    "checkpoint",
+    "certify",
+    "arithmetic",
+)
 _WORST_FIRST = (EXIT_INTERNAL, EXIT_USAGE, EXIT_CONTRADICTION, EXIT_PREREQUISITE)
 
 
@@ -93,10 +107,15 @@ def _run(target: str, options: dict[str, str]) -> int:
 
 def _configuration(target: str, options: dict[str, str], results: Path) -> dict[str, Any]:
     names = options["systems"].split()
-    downloads = [one for one in declared() if one.kind == "checkpoint"] if target == "eval-downloaded" else []
-    chosen = _chosen_models(names, options["models"].split(), {one.system for one in downloads})
+    downloads = _claimed() if target == "eval-downloaded" else []
+    if options["protocol"] == PAPER:
+        chosen = checked_models(names or None, options["models"] or None)
+    else:
+        chosen = _chosen_models(names, options["models"].split(), {one.system for one in downloads})
     parse_caps(options["isa"] or None, None)  # a wrong cap is told before anything is started
     limits = ["--device", options["device"] or "cpu"]
+    if options["arithmetic"]:
+        limits += ["--arithmetic", options["arithmetic"]]
     if options["isa"]:
         limits += ["--isa", options["isa"]]
     stacks = {f"{system.name}/{model.name}": str(find_stack(model.stack).python) for system, model in chosen}
@@ -107,12 +126,14 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
         "python": sys.executable,
         "data": options["data"] or "embedded",
         "protocol": options["protocol"] or "probe",
+        "steps": f"--steps {shlex.quote(options['steps'])}" if options["steps"] else "",
         "limits": shlex.join(limits),
         "certify": "--certify" if _switched_on("certify", options["certify"]) else "",
         "results": str(results),
         "fetch": "",
         "checkpoints": {},
         "evaluations": [],
+        "ensembles": [],
     }
     if target != "eval-downloaded":
         return config
@@ -124,16 +145,24 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
             "evaluations": [f"{config['models'][0]}/given"],
         }
     wanted = [one for one in downloads if not names or one.system in names]
+    checkpoints = [one for one in wanted if one.kind == "checkpoint"]
     return config | {
         "data": options["data"] or f"artifact:{_PUBLISHED_DATA}",
         "fetch": shlex.join([*(one.id for one in wanted), *([] if options["data"] else [_PUBLISHED_DATA])]),
-        "checkpoints": {one.id: f"artifact:{one.id}" for one in wanted},
+        "checkpoints": {one.id: f"artifact:{one.id}" for one in checkpoints},
         "evaluations": [
             f"{system.name}/{model.name}/{one.id}"
             for system, model in chosen
-            for one in _of_model(system, model, wanted)
+            for one in _of_model(system, model, checkpoints)
         ],
+        "ensembles": sorted({f"{system.name}/{one.name}" for system, _ in chosen for one in system.ensembles}),
     }
+
+
+def _claimed() -> list[Artifact]:
+    """Return the published checkpoints, and whatever else of a system a published number needs."""
+    needed = {claim.artifact for claim in load_claims(expected_folder())}
+    return [one for one in declared() if one.kind == "checkpoint" or (one.id in needed and one.id != _PUBLISHED_DATA)]
 
 
 def _switched_on(name: str, value: str) -> bool:

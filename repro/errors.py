@@ -87,6 +87,14 @@ class NotBuiltYet(PrerequisiteError):
     """A stage of the design that this version does not have yet."""
 
 
+class NoCanonicalForm(PrerequisiteError):
+    """An operation, or arguments of one, for which canonical arithmetic defines no result."""
+
+
+class UnfitMachine(PrerequisiteError):
+    """A machine, or the switches of a process, on which canonical arithmetic would not hold."""
+
+
 class BadInput(PrerequisiteError):
     """A file or row that cannot be read as what it should be."""
 

@@ -12,6 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+_TOGETHER = 8  # images: few calls, each of which leaves the interpreter's lock once, on arrays that the cache holds
+
 
 def resize_bilinear(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return the images enlarged or reduced as ``tf.image.resize(images, size)`` has them.
@@ -27,13 +29,10 @@ def resize_bilinear(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     down, across = _axis(images.shape[1], size[0]), _axis(images.shape[2], size[1])
     resized = np.empty((len(images), *size), np.float32)
-    low = np.empty(size, np.float32)  # kept for all images: fresh memory of this size costs more than the sums
-    for image, out in zip(images, resized, strict=True):
-        rows = _along_x(image.astype(np.float32), across)
-        np.take(_steps(rows), down.step, axis=0, out=out, mode="clip")
-        np.multiply(out, down.weight[:, None], out=out)
-        np.take(rows, down.low, axis=0, out=low, mode="clip")
-        np.add(low, out, out=out)
+    for start in range(0, len(images), _TOGETHER):
+        piece = images[start : start + _TOGETHER].astype(np.float32)
+        rows = _between(piece, across, axis=2)
+        _between(rows, down, axis=1, out=resized[start : start + _TOGETHER])
     return resized
 
 
@@ -53,15 +52,20 @@ def _axis(source: int, target: int) -> _Axis:
     return _Axis(low, np.where(high > low, low, source - 1), place - floor)
 
 
-def _along_x(image: np.ndarray, across: _Axis) -> np.ndarray:
-    steps = _steps(image.T).T.take(across.step, axis=1)
-    steps *= across.weight
-    steps += image.take(across.low, axis=1)
-    return steps
+def _between(values: np.ndarray, place: _Axis, axis: int, out: np.ndarray | None = None) -> np.ndarray:
+    """Return the values at the targets' places along an axis of (n, height, width)."""
+    shape = [1, 1, 1]
+    shape[axis] = -1
+    between = np.take(_steps(values, axis), place.step, axis=axis, out=out, mode="clip")
+    between *= place.weight.reshape(shape)
+    between += values.take(place.low, axis=axis)
+    return between
 
 
-def _steps(rows: np.ndarray) -> np.ndarray:
-    """Return the differences from each row to the next, and zeros for the last, which has none."""
-    steps = np.zeros_like(rows)
-    np.subtract(rows[1:], rows[:-1], out=steps[:-1])
+def _steps(values: np.ndarray, axis: int) -> np.ndarray:
+    """Return the differences from each value to the next along an axis, and zeros for the last, which has none."""
+    steps = np.zeros_like(values)
+    low, high = [slice(None)] * 3, [slice(None)] * 3
+    low[axis], high[axis] = slice(None, -1), slice(1, None)
+    np.subtract(values[tuple(high)], values[tuple(low)], out=steps[tuple(low)])
     return steps

@@ -75,6 +75,7 @@ SYSTEM = System(
     benchmarked=("deep_emotion",),
     dataset="pipelines.common.containers:read_container",
     embedded="pipelines.common.faces:embedded",
+    votes="pipelines.common.containers.ferplus:read_votes",
     picture="pipelines.common.picture:grey_48",
     prepare="pipelines.deep_emotion.protocol:prepare",
     summarise="pipelines.deep_emotion.protocol:summarise",

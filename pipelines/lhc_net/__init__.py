@@ -1,1 +1,1 @@
-"""LHC-Net (arXiv:2111.07224). So far the data that its scripts prepare."""
+"""LHC-Net (arXiv:2111.07224)."""

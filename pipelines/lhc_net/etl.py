@@ -11,12 +11,11 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
-from pipelines.common.jpeg import rgb_jpeg
+from pipelines.common.grey_jpeg import rgb_jpegs
 from pipelines.common.resize import resize_bilinear
 
 CATEGORIES = ("Anger", "Disgust", "Fear", "Happiness", "Sadness", "Surprise", "Neutral")
 SIZE = (224, 224)
-_QUALITY = 100
 
 
 def training_files(labels: np.ndarray, rows_by_usage: Mapping[str, np.ndarray]) -> dict[str, int]:
@@ -31,13 +30,12 @@ def training_files(labels: np.ndarray, rows_by_usage: Mapping[str, np.ndarray]) 
 
 
 def training_jpegs(images: np.ndarray) -> Iterator[bytes]:
-    """Yield the JPEG file of each image: 224 x 224, cut and not rounded, three equal channels, quality 100, 4:4:4.
+    """Return the JPEG file of each image: 224 x 224, cut and not rounded, three equal channels, quality 100, 4:4:4.
 
     Args:
         images: uint8 (k, 48, 48).
     """
-    for resized in resize_bilinear(images, SIZE):
-        yield rgb_jpeg(resized.astype(np.uint8), _QUALITY)
+    return rgb_jpegs(resize_bilinear(images, SIZE).astype(np.uint8))
 
 
 def evaluation_inputs(images: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from repro.schema import FilePreparation, TensorPreparation
 
 _PACKAGE = "pipelines.lhc_net"
-_DATASET = "pipelines.common.fer2013:read_fer2013"
+_DATASET = "pipelines.common.containers:read_container"
 _EMBEDDED = "pipelines.common.faces:embedded"
 
 PREPARATIONS = (
@@ -17,7 +17,7 @@ PREPARATIONS = (
         embedded=_EMBEDDED,
         plan="pipelines.lhc_net.etl:training_files",
         encode="pipelines.lhc_net.etl:training_jpegs",
-        versions="pipelines.common.jpeg:jpeg_versions",
+        versions="pipelines.common.grey_jpeg:grey_jpeg_versions",
         straight="pipelines.lhc_net.straight_tensorflow:write_tree",
     ),
     TensorPreparation(

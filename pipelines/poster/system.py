@@ -55,6 +55,8 @@ def _model(
         classes=classes,
         settings={"num_labels": num_labels or len(classes)},
         probe_batch=2,
+        probe_steps=1,
+        probe_memory=1500,
     )
 
 
@@ -180,5 +182,7 @@ SYSTEM = System(
     embedded="pipelines.common.faces:embedded",
     prepare="pipelines.poster.protocol:prepare",
     summarise="pipelines.poster.protocol:summarise",
-    probe_images=8,
+    picture="pipelines.common.picture:rgb",
+    benchmarked=("poster_v2_7cls",),
+    probe_images=4,
 )

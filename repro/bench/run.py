@@ -13,7 +13,16 @@ from tabulate import tabulate
 from repro.bench.measure import Benchmark, Measurement, measure
 from repro.schema import Cpu, Document
 
-SUBJECTS = ("digest", "digest_torch", "sketch", "trace_torch", "check_rep", "evaluate_torch", "prepare")
+SUBJECTS = (
+    "digest",
+    "digest_torch",
+    "sketch",
+    "trace_torch",
+    "check_rep",
+    "evaluate_torch",
+    "canonical_torch",
+    "prepare",
+)
 """The files of this package that hold benchmarks, in the order in which they run."""
 
 _FRAMEWORKS = {"torch", "tensorflow"}

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -16,7 +17,11 @@ def check_rep(
     model: options.Model = None,
     data: options.Data = "embedded",
     protocol: Annotated[str, typer.Option("--protocol", help="'probe', or 'paper' for a paper's own check.")] = "probe",
+    steps: Annotated[
+        int | None, typer.Option("--steps", min=1, help="Of the paper's own check, only the first so many steps.")
+    ] = None,
     isa: options.Isa = None,
+    arithmetic: options.Arithmetic = "native",
     device: options.Device = "cpu",
     results: options.Results = Path("results"),
     expected: options.Expected = None,
@@ -28,43 +33,58 @@ def check_rep(
     """Check whether this machine computes the bits that others recorded."""
 
     def run() -> Answer:
-        from repro.errors import NotBuiltYet, ReproError, UnknownName
+        from repro.errors import ReproError, UnknownName, UsageError
         from repro.registry import chosen_models
         from repro.report.outcome import exit_code
         from repro.report.text import verdict_table
-        from repro.schema import Record
+        from repro.schema import Record, arithmetic_name, chosen_arithmetics
         from repro.stages.blocked import recorded_if_blocked
         from repro.stages.check_rep import check_rep as check
         from repro.stages.judge import Shelf
+        from repro.stages.paper import PAPER, checked_models, paper_check, sentences
 
-        if protocol not in ("probe", "paper"):
-            raise UnknownName("protocol", protocol, ("probe", "paper"))
-        chosen = chosen_models(system, model)
+        if protocol not in ("probe", PAPER):
+            raise UnknownName("protocol", protocol, ("probe", PAPER))
+        if steps is not None and protocol != PAPER:
+            raise UsageError("--steps is for the paper's own check", next_step="add --protocol paper")
+        chosen = checked_models(system, model) if protocol == PAPER else chosen_models(system, model)
         shelf = Shelf.of(expected, profiles)
-        asked = {"data": Path(data).name, "protocol": protocol, "isa": isa, "device": device}
+        if protocol == PAPER and arithmetic != "native":
+            raise UsageError("a paper's own check is run as its authors ran it", next_step="leave out --arithmetic")
+        asked: dict[str, Any] = {"data": Path(data).name, "protocol": protocol, "isa": isa, "device": device}
+        asked |= {} if steps is None else {"steps": steps}
+        common: dict[str, Any] = {
+            "data": data,
+            "isa": isa,
+            "device": device,
+            "results": results,
+            "shelf": shelf,
+            "force": force,
+        }
+        wanted = [(owner, one, each) for owner, one in chosen for each in chosen_arithmetics(arithmetic)]
         records: list[Record] = []
         errors: list[ReproError] = []
-        for owner, one in chosen:
-            if protocol == "paper":
-                raise NotBuiltYet(
-                    f"{owner.title}'s paper has no check of its own that this version knows",
-                    next_step="leave out PROTOCOL=paper to run the probe",
-                )
+        for owner, one, each in wanted:
+            run_check = (
+                partial(paper_check, steps=steps, **common)
+                if protocol == PAPER
+                else partial(check, arithmetic=each, **common)
+            )
             name = f"{owner.name}/{one.name}"
             record, error = recorded_if_blocked(
                 "check-rep",
                 owner.name,
                 one.name,
-                asked,
+                {**asked, "arithmetic": arithmetic_name(each)},
                 [Path(data)],
                 results,
-                lambda name=name: check(  # type: ignore[misc]  # a default binds the loop's name
-                    name, data=data, isa=isa, device=device, results=results, shelf=shelf, force=force
-                ),
+                partial(run_check, name),
             )
             records.append(record)
             errors += [error] if error else []
         documents = [record.to_data() for record in records]
-        return Answer({"records": documents}, verdict_table(records), exit_code(records), errors)
+        lines = [verdict_table(records)]
+        lines += [f"\n{line}" for one in records if "paper" in one.result for line in sentences(one)]
+        return Answer({"records": documents}, "\n".join(lines), exit_code(records), errors)
 
     finish("check-rep", run, as_json=json, receipt=receipt)

@@ -19,6 +19,12 @@ def etl(
         list[str] | None,
         typer.Option("--prepare", help="Also make this: system/preparation, or all of a system's; repeat for several."),
     ] = None,
+    votes: Annotated[
+        str | None,
+        typer.Option(
+            "--votes", help="Also read annotators' votes beside the labels (FER+): a file, or artifact:ferplus-labels."
+        ),
+    ] = None,
     results: options.Results = Path("results"),
     force: options.Force = False,
     json: options.Json = False,
@@ -30,6 +36,7 @@ def etl(
         from repro.registry import chosen_preparations, chosen_systems
         from repro.stages.etl import etl as run_etl
         from repro.stages.materialise import materialise
+        from repro.stages.votes import read_votes
         from repro.store.results import Results
 
         chosen = chosen_preparations(prepare or [])
@@ -42,11 +49,24 @@ def etl(
         if result["unlabelled"]:
             lines.append(f"  {'no label':<12} {result['unlabelled']:>6} rows")
         lines.append(f"  content      {result['content']}")
+        told = [read_votes(chosen_systems(system)[0], data, votes, store, force=force)] if votes is not None else []
+        lines += [line for one in told for line in _votes_lines(one)]
         prepared = [materialise(one, data, store, force=force) for one in chosen]
         lines += [line for one in prepared for line in _prepared_lines(one, results)]
-        return Answer({"records": [one.to_data() for one in (record, *prepared)]}, "\n".join(lines))
+        return Answer({"records": [one.to_data() for one in (record, *told, *prepared)]}, "\n".join(lines))
 
     finish("etl", run, as_json=json, receipt=receipt)
+
+
+def _votes_lines(record: Record) -> list[str]:
+    lines = [f"\n{record.parameters['votes']}: votes for {', '.join(record.result['choices'])}"]
+    for usage, told in record.result["usages"].items():
+        decided = told["rows"] - told["undecided"]
+        lines.append(
+            f"  {usage:<12} {decided:>6} of {told['rows']} rows have one choice in front; "
+            f"the votes meet {told['labels_met']} of {told['labelled']} labels"
+        )
+    return [*lines, f"  votes        {record.outputs['votes']}"]
 
 
 def _prepared_lines(record: Record, results: Path) -> list[str]:

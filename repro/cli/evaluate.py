@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from repro.cli import options
 from repro.cli.answer import Answer, finish
+from repro.schema import Arithmetic, Record, arithmetic_name, chosen_arithmetics
 
 
 def evaluate(
     system: Annotated[str, typer.Option("--system", "-s", help="System to evaluate.")],
-    checkpoint: options.Checkpoint,
+    checkpoint: options.Checkpoint = None,
     model: options.Model = None,
     data: options.Data = "embedded",
     split: Annotated[str, typer.Option("--split", help="Split that the system declares.")] = "test",
@@ -25,7 +26,19 @@ def evaluate(
         bool,
         typer.Option("--certify", help="Run other kernels, threads and batches too: does the count depend on them?"),
     ] = False,
+    after: Annotated[
+        list[str] | None,
+        typer.Option("--after", help="Model that ran before in the published process, whose draws came first; repeat."),
+    ] = None,
+    ensemble: Annotated[
+        str | None,
+        typer.Option("--ensemble", help="Add up what evaluations before have left for this ensemble's members."),
+    ] = None,
+    members: Annotated[
+        str | None, typer.Option("--members", help="Only these members of the ensemble, joined by commas.")
+    ] = None,
     isa: options.Isa = None,
+    arithmetic: options.Arithmetic = "native",
     threads: Annotated[int, typer.Option("--threads", help="Threads of the libraries.")] = 1,
     device: options.Device = "cpu",
     results: options.Results = Path("results"),
@@ -39,6 +52,7 @@ def evaluate(
 
     def run() -> Answer:
         from repro.cli.text import evaluation_text
+        from repro.errors import PrerequisiteError, UsageError
         from repro.registry import one_model
         from repro.report.outcome import exit_code
         from repro.report.text import verdict_table
@@ -47,6 +61,14 @@ def evaluate(
         from repro.stages.evaluate import evaluate as run_evaluation
         from repro.stages.judge import Shelf
 
+        if ensemble is not None and arithmetic != "native":
+            raise UsageError("an ensemble adds up evaluations in native arithmetic", next_step="leave out --arithmetic")
+        if ensemble is not None:
+            return _ensemble(
+                system, ensemble, members.split(",") if members is not None else None, data, split, protocol, results
+            )
+        if checkpoint is None:
+            raise UsageError("no checkpoint to evaluate", next_step="give --checkpoint a file, or artifact:ID")
         owner, one = one_model(system, model)
         asked = {
             "data": Path(data).name,
@@ -57,54 +79,118 @@ def evaluate(
             "threads": threads,
             "batch": batch,
             "certified": certify,
+            "after": after or [],
             "device": device,
         }
-        record, error = recorded_if_blocked(
-            "eval",
-            owner.name,
-            one.name,
-            asked,
-            [Path(data), Path(checkpoint)],
-            results,
-            lambda: run_evaluation(
-                f"{owner.name}/{one.name}",
-                checkpoint=local_path(checkpoint),
-                data=data,
-                split=split,
-                protocol=protocol,
-                isa=isa,
-                threads=threads,
-                batch=batch,
-                certified=certify,
-                device=device,
-                results=results,
-                shelf=Shelf.of(expected, profiles),
-                force=force,
-            ),
-        )
-        if error is not None:
-            return Answer({"records": [record.to_data()]}, verdict_table([record]), exit_code([record]), [error])
-        result = record.result
-        assert record.profile is not None
-        assert record.stack is not None
-        document = {
-            "system": owner.name,
-            "model": one.name,
-            "split": split,
-            "protocol": protocol,
-            "verdict": record.verdict,
-            **{name: result[name] for name in ("correct", "n", "accuracy", "interval", "spread", "certificate")},
-            "digests": {
-                "data": record.inputs["data"],
-                "checkpoint": record.inputs["checkpoint"],
-                "weights": result["weights"],
-                "predictions": result["predictions"],
-            },
-            "profile": record.profile.to_data(),
-            "profile_class": result["bits"].get("profile_class"),
-            "stack": record.stack.model_dump(),
-            "records": [record.to_data()],
-        }
-        return Answer(document, evaluation_text(record), exit_code([record]))
+
+        def record_of(chosen: Arithmetic) -> tuple[Record, PrerequisiteError | None]:
+            return recorded_if_blocked(
+                "eval",
+                owner.name,
+                one.name,
+                {**asked, "arithmetic": arithmetic_name(chosen)},
+                [Path(data), Path(checkpoint)],
+                results,
+                lambda: run_evaluation(
+                    f"{owner.name}/{one.name}",
+                    checkpoint=local_path(checkpoint),
+                    data=data,
+                    split=split,
+                    protocol=protocol,
+                    isa=isa,
+                    threads=threads,
+                    batch=batch,
+                    certified=certify and chosen == "native",
+                    after=after or (),
+                    arithmetic=chosen,
+                    device=device,
+                    results=results,
+                    shelf=Shelf.of(expected, profiles),
+                    force=force,
+                ),
+            )
+
+        if certify and arithmetic == "canonical":
+            raise UsageError(
+                "a count in canonical arithmetic needs no certificate: nothing that is varied could change it",
+                next_step="leave out --certify",
+            )
+        answers = [record_of(chosen) for chosen in chosen_arithmetics(arithmetic)]
+        records, errors = [record for record, _ in answers], [error for _, error in answers if error is not None]
+        if errors:
+            documents = [record.to_data() for record in records]
+            return Answer({"records": documents}, verdict_table(records), exit_code(records), errors)
+        documents = [_document(record, split, protocol) for record in records]
+        answer = documents[0] | {"records": [record.to_data() for record in records]}
+        if len(documents) > 1:
+            answer["canonical"] = documents[1]
+        return Answer(answer, "\n\n".join(evaluation_text(record) for record in records), exit_code(records))
 
     finish("eval", run, as_json=json, receipt=receipt)
+
+
+def _document(record: Record, split: str, protocol: str) -> dict[str, Any]:
+    """Return an evaluation as the command's document has it, without its record."""
+    result = record.result
+    assert record.profile is not None
+    assert record.stack is not None
+    return {
+        "system": record.system,
+        "model": record.model,
+        "split": split,
+        "protocol": protocol,
+        "arithmetic": record.parameters["arithmetic"],
+        "verdict": record.verdict,
+        **{name: result[name] for name in ("correct", "n", "accuracy", "interval", "spread", "certificate")},
+        "digests": {
+            "data": record.inputs["data"],
+            "checkpoint": record.inputs["checkpoint"],
+            "weights": result["weights"],
+            "predictions": result["predictions"],
+        },
+        "profile": record.profile.to_data(),
+        "profile_class": result["bits"].get("profile_class"),
+        "stack": record.stack.model_dump(),
+    }
+
+
+def _ensemble(
+    system: str, ensemble: str, members: list[str] | None, data: str, split: str, protocol: str, results: Path
+) -> Answer:
+    from repro.cli.text import evaluation_text
+    from repro.report.outcome import exit_code
+    from repro.report.text import verdict_table
+    from repro.stages.blocked import recorded_if_blocked
+    from repro.stages.ensemble import evaluate_ensemble
+
+    asked = {
+        "data": Path(data).name,
+        "split": split,
+        "protocol": protocol,
+        "checkpoint": "ensemble",
+        "members": members or [],
+    }
+    record, error = recorded_if_blocked(
+        "eval",
+        system,
+        ensemble,
+        asked,
+        [Path(data)],
+        results,
+        lambda: evaluate_ensemble(
+            system, ensemble, members=members, data=data, split=split, protocol=protocol, results=results
+        ),
+    )
+    if error is not None:
+        return Answer({"records": [record.to_data()]}, verdict_table([record]), exit_code([record]), [error])
+    result = record.result
+    document = {
+        "system": system,
+        "model": ensemble,
+        "split": split,
+        "protocol": protocol,
+        "verdict": record.verdict,
+        **{name: result[name] for name in ("correct", "n", "accuracy", "interval", "spread", "members")},
+        "records": [record.to_data()],
+    }
+    return Answer(document, evaluation_text(record), exit_code([record]))

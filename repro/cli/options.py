@@ -20,7 +20,7 @@ Data = Annotated[
     ),
 ]
 Checkpoint = Annotated[
-    str, typer.Option("--checkpoint", "-c", help="Checkpoint in the published format: a path, or artifact:ID.")
+    str | None, typer.Option("--checkpoint", "-c", help="Checkpoint in the published format: a path, or artifact:ID.")
 ]
 Protocol = Annotated[
     str, typer.Option("--protocol", "-p", help="Protocol that the system declares: as-published, corrected.")
@@ -28,6 +28,10 @@ Protocol = Annotated[
 Isa = Annotated[
     str | None,
     typer.Option("--isa", help="Cap the instruction set (baseline, avx2, avx512): a lesser machine's kernels."),
+]
+Arithmetic = Annotated[
+    schema.ArithmeticChoice,
+    typer.Option("--arithmetic", help="native kernels, canonical (the same bits on every machine), or both."),
 ]
 Device = Annotated[schema.Device, typer.Option("--device", help="Where to compute.")]
 Results = Annotated[

@@ -14,7 +14,9 @@ from repro.cli.answer import Answer, finish
 def predict(
     pictures: Annotated[list[Path], typer.Argument(help="Image files, each of one face.")],
     system: Annotated[str, typer.Option("--system", "-s", help="System to ask.")],
-    checkpoint: options.Checkpoint,
+    checkpoint: Annotated[
+        str, typer.Option("--checkpoint", "-c", help="Published checkpoint: a path, or artifact:ID.")
+    ],
     model: options.Model = None,
     protocol: options.Protocol = "corrected",
     isa: options.Isa = None,

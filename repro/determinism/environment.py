@@ -20,7 +20,7 @@ DETERMINISTIC_ENVIRONMENT: Mapping[str, str] = {
     "TF_DETERMINISTIC_OPS": "1",
     "TF_CUDNN_DETERMINISTIC": "1",
     "NVIDIA_TF32_OVERRIDE": "0",  # no TF32 in cuBLAS and cuDNN, whatever a framework asks for
-    "TF_CPP_MIN_LOG_LEVEL": "2",
+    "TF_CPP_MIN_LOG_LEVEL": "3",
     "KMP_WARNINGS": "0",
     "OMP_WAIT_POLICY": "PASSIVE",  # idle OpenMP threads sleep instead of spinning against the threads that digest
     "PYTHONUTF8": "1",

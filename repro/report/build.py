@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
+from repro.compare import Judgement
 from repro.report.claims import claim_rows
 from repro.report.model import (
     AuditRow,
@@ -15,15 +16,21 @@ from repro.report.model import (
     Evidence,
     Measurement,
     Overlap,
+    PreparedRow,
     Report,
 )
 from repro.report.outcome import answer, headline
+from repro.report.paper import judged_paper
+from repro.report.plain import counted
+from repro.report.quantities import judged_quantity, quantities
 from repro.report.reading import (
     AuditResult,
     Blocked,
     EtlResult,
     EvaluationParameters,
     EvaluationResult,
+    PreparedParameters,
+    PreparedResult,
     Reading,
     machine_line,
 )
@@ -54,12 +61,13 @@ def build_report(
     blocked = _sorted(_blocked_row(one, one.result.blocked) for one in readings if one.result.blocked is not None)
     data = _data(readings)
     measurements = _measurements(readings, machines, data)
-    rows = claim_rows(claims, measurements, defects, systems, _missing(readings))
+    rows = claim_rows(claims, measurements, defects, systems, _missing(readings), _judged(claims, readings))
     return Report(
         answer=answer(bits, rows),
         headline=headline(bits, measurements, rows, blocked),
         machines=machines,
         data=data,
+        prepared=_prepared(readings),
         audits=_audits(readings),
         bits=bits,
         blocked=blocked,
@@ -147,6 +155,27 @@ def _data(readings: Iterable[Reading]) -> tuple[DataRow, ...]:
     return tuple(DataRow(name=n, edition=e, rows=r, content=c) for n, e, r, c in sorted(rows))
 
 
+def _prepared(readings: Iterable[Reading]) -> tuple[PreparedRow, ...]:
+    rows = []
+    for one in readings:
+        if one.record.stage == "prepare" and one.result.blocked is None:
+            asked, told = one.as_parameters(PreparedParameters), one.as_result(PreparedResult)
+            what = [f"{name} {each.dtype} {each.shape}" for name, each in told.tensors.items()]
+            if told.files is not None:
+                what.append(f"{counted(told.files, 'file')}, {(told.bytes or 0) / 1e6:.0f} MB")
+            row = PreparedRow(
+                preparation=f"{one.record.system}/{one.record.model}",
+                title=told.title,
+                data=asked.data,
+                what="; ".join(what),
+                libraries=", ".join(f"{name} {number}" for name, number in asked.libraries.items()),
+                digests=one.record.outputs,
+                record=one.name,
+            )
+            rows.append(row)
+    return tuple(sorted(rows, key=lambda row: (row.preparation, row.data, row.record)))
+
+
 def _audits(readings: Iterable[Reading]) -> tuple[AuditRow, ...]:
     rows = []
     for one in readings:
@@ -207,6 +236,7 @@ def _measurement(
         interval=told.interval,
         spread=told.spread if len(told.runs) > 1 else None,
         printed=tuple(run.printed for run in told.runs if run.printed is not None),
+        confusion=told.confusion,
         unseen=told.unseen,
         keeps=asked.protocol.keeps,
         mends=asked.protocol.mends,
@@ -234,6 +264,13 @@ def _missing(readings: Iterable[Reading]) -> dict[str, str]:
         if one.record.stage == "fetch" and blocked is not None and artifact is not None:
             found[artifact] = blocked.message + (f". Next: {blocked.next_step}" if blocked.next_step else "")
     return found
+
+
+def _judged(claims: Iterable[Claim], readings: Sequence[Reading]) -> dict[str, Judgement]:
+    """Return what is known of the claims that are about no count of right answers, by id."""
+    numbers = quantities(readings)
+    found = {claim.id: judged_quantity(claim, numbers) or judged_paper(claim, readings) for claim in claims}
+    return {name: judgement for name, judgement in found.items() if judgement is not None}
 
 
 def _named(

@@ -12,14 +12,15 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from repro.compare import Judgement, judge_claim, not_run
 from repro.report.model import ClaimMeasurement, ClaimRow, Measurement
+from repro.report.quantities import EMBEDDED, OPERATIONS, PARAMETERS
 from repro.schema import Claim, ClaimVerdict, Defect, System
 from repro.schema.claim import COUNT_METRIC
 
-EMBEDDED = "embedded"
-"""The data set that comes with the harness: no number was ever published on it."""
-
 _COUNTED = {"top-1 accuracy", COUNT_METRIC}
 """What an evaluation's count of right answers measures."""
+
+_RECALL = "recall"
+"""What its confusion matrix measures."""
 
 _WORST_FIRST = (
     ClaimVerdict.NOT_REPRODUCED,
@@ -36,6 +37,7 @@ def claim_rows(
     defects: Sequence[Defect],
     systems: Iterable[System],
     missing: Mapping[str, str] | None = None,
+    judged: Mapping[str, Judgement] | None = None,
 ) -> tuple[ClaimRow, ...]:
     """Return a row for every claim: by system, those with a measurement first, then in the given order.
 
@@ -43,9 +45,19 @@ def claim_rows(
         measurements: in the order in which they are to be shown.
         systems: declarations, for the defects that a protocol keeps or mends.
         missing: artifacts that could not be fetched, with the reason and the next step.
+        judged: of claims that are about no count of right answers, by id.
     """
     declared = {system.name: system for system in systems}
-    rows = [_row(claim, measurements, defects, declared.get(claim.system), missing or {}) for claim in claims]
+    rows = [
+        _row(
+            claim,
+            measurements,
+            defects,
+            declared.get(claim.system),
+            (judged or {}).get(claim.id) or _judged(claim, _beside_it(claim, measurements), missing or {}),
+        )
+        for claim in claims
+    ]
     return tuple(sorted(rows, key=lambda row: (row.system, not row.measurements)))
 
 
@@ -54,11 +66,9 @@ def _row(
     measurements: Sequence[Measurement],
     defects: Sequence[Defect],
     system: System | None,
-    missing: Mapping[str, str],
+    judgement: Judgement,
 ) -> ClaimRow:
-    beside = [(one, judge_claim(claim, one.correct, one.n)) for one in measurements if _measures(one, claim)]
-    beside.sort(key=lambda pair: (pair[0].protocol != claim.protocol, not _published(pair[0], claim)))
-    judgement = _judged(claim, beside, missing)
+    beside = _beside_it(claim, measurements)
     return ClaimRow(
         **claim.model_dump(include=_COPIED),
         printed=claim.printed,
@@ -78,8 +88,23 @@ _COPIED = {
 }
 
 
+def _beside_it(claim: Claim, measurements: Sequence[Measurement]) -> list[tuple[Measurement, Judgement]]:
+    """Return the measurements that can stand beside a claim, its own protocol and checkpoint first."""
+    beside = [(one, judge_claim(claim, *_share(one, claim))) for one in measurements if _measures(one, claim)]
+    return sorted(beside, key=lambda pair: (pair[0].protocol != claim.protocol, not _published(pair[0], claim)))
+
+
+def _share(one: Measurement, claim: Claim) -> tuple[int, int]:
+    """Return the right answers of what a claim counts, and out of how many: all images, or those of its class."""
+    if claim.class_index is None:
+        return one.correct, one.n
+    row = one.confusion[claim.class_index]
+    return row[claim.class_index], sum(row)
+
+
 def _is_counted(claim: Claim) -> bool:
-    return claim.is_count and claim.metric.partition(" (")[0] in _COUNTED
+    metric = claim.metric.partition(" (")[0]
+    return claim.is_count and (metric in _COUNTED or (metric == _RECALL and claim.class_index is not None))
 
 
 def _measures(one: Measurement, claim: Claim) -> bool:
@@ -87,6 +112,7 @@ def _measures(one: Measurement, claim: Claim) -> bool:
         _is_counted(claim)
         and one.data != EMBEDDED
         and (one.system, one.model, one.split) == (claim.system, claim.model_name, claim.split_name)
+        and (claim.class_index is None or claim.class_index < len(one.confusion))
     )
 
 
@@ -116,6 +142,8 @@ def _judged(claim: Claim, beside: Sequence[tuple[Measurement, Judgement]], missi
         reason = "measured on other checkpoints only: it does not say to which one it belongs"
     elif beside:
         reason = f"not measured by protocol {claim.protocol} on {claim.artifact}, to which it belongs"
+    elif claim.metric in (PARAMETERS, OPERATIONS) and claim.model_name is not None:
+        reason = f"nobody has counted them here: repro check-rep --system {claim.system} --model {claim.model_name}"
     elif not claim.is_count:
         reason = f"no count of right answers, but {claim.metric}: {reason}"
     elif claim.protocol is not None and not _is_counted(claim):
@@ -125,12 +153,13 @@ def _judged(claim: Claim, beside: Sequence[tuple[Measurement, Judgement]], missi
 
 def _beside(claim: Claim, one: Measurement, judged: Judgement) -> ClaimMeasurement:
     published = _published(one, claim)
+    correct, n = _share(one, claim)
     return ClaimMeasurement(
         protocol=one.protocol,
         checkpoint=one.checkpoint,
         published=published,
-        correct=one.correct,
-        n=one.n,
+        correct=correct,
+        n=n,
         verdict=judged.verdict if published else None,
         reason=judged.reason + _over_seeds(one),
         record=one.record,

@@ -43,6 +43,7 @@ def markdown(report: Report) -> str:
         *_origin(report),
         *_bits(report),
         *_blocked(report),
+        *_prepared(report),
         *_audits(report),
         *_measurements(report),
         *_claims(report),
@@ -126,6 +127,23 @@ def _blocked(report: Report) -> Iterator[str]:
             ]
         )
     yield _table(["stage", "model", "what", "next", "why"], rows)
+
+
+def _prepared(report: Report) -> Iterator[str]:
+    if not report.prepared:
+        return
+    yield "## What the papers' scripts make of the data"
+    headers = ["preparation", "data", "what", "written by", "digest"]
+    yield _table(
+        headers,
+        [
+            [
+                *map(escaped, (row.preparation, row.data, row.what, row.libraries)),
+                ", ".join(f"{escaped(name)} {digest}" for name, digest in row.digests.items()),
+            ]
+            for row in report.prepared
+        ],
+    )
 
 
 def _audits(report: Report) -> Iterator[str]:

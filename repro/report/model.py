@@ -86,6 +86,7 @@ class Measurement(Frozen):
         correct, n, interval: of the first seed where the protocol is random; the interval is 95 % Wilson.
         spread: over all seeds; ``None`` where the protocol is not random.
         printed: what the published code prints of it, one entry a seed; empty where that is the accuracy.
+        confusion: rows are true classes, columns answers.
         unseen: the same count without the images that also occur in the training set.
         keeps, mends: ids of defects, as the protocol declares them.
         diagnosis: numbers that show a defect at work.
@@ -110,6 +111,7 @@ class Measurement(Frozen):
     interval: tuple[float, float]
     spread: Spread | None = None
     printed: tuple[str, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
     unseen: Share | None = None
     keeps: tuple[str, ...] = ()
     mends: tuple[str, ...] = ()
@@ -199,6 +201,25 @@ class DataRow(Frozen):
     content: Hex32
 
 
+class PreparedRow(Frozen):
+    """What a paper's scripts make of a data set, made here.
+
+    Attributes:
+        preparation: ``system/preparation``.
+        what: files and their size, or the tensors' shapes.
+        libraries: names and versions of what decides the bytes.
+        digests: of the tree, or of each tensor, by name.
+    """
+
+    preparation: str
+    title: str
+    data: str
+    what: str
+    libraries: str
+    digests: dict[str, Hex32]
+    record: str
+
+
 class Overlap(Frozen):
     """Rows of one split that lie in another split to the pixel; of those, how many have the same label there."""
 
@@ -254,6 +275,7 @@ class Report(Document):
     headline: str
     machines: tuple[str, ...] = ()
     data: tuple[DataRow, ...] = ()
+    prepared: tuple[PreparedRow, ...] = ()
     audits: tuple[AuditRow, ...] = ()
     bits: tuple[BitsRow, ...] = ()
     blocked: tuple[BlockedRow, ...] = ()

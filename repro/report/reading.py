@@ -101,6 +101,7 @@ class EvaluationResult(AnyResult):
     interval: tuple[FiniteFloat, FiniteFloat]
     spread: Annotated[Spread, _known(Spread)] | None = None
     runs: tuple[Run, ...] = ()
+    confusion: tuple[tuple[Annotated[int, Field(ge=0)], ...], ...] = ()
     unseen: Annotated[Share, _known(Share)] | None = None
     diagnosis: dict[str, Any] = {}
 
@@ -126,6 +127,61 @@ class EtlResult(_Part):
     content: Hex32
     edition: str
     rows: int
+    counts: dict[str, dict[str, int]] = {}
+
+
+class ProbeResult(_Part):
+    """What check-rep tells of a model beside its bits."""
+
+    counted: dict[str, dict[str, int]] = {}
+
+
+class ExactFloat(_Part):
+    """A float as records hold it."""
+
+    text: str
+
+
+class PaperTold(_Part):
+    """What a run of a paper's own check tells."""
+
+    steps: int
+    of: int
+    value: ExactFloat | None = None
+    ulps: int | None = None
+    profile_differs: tuple[str, ...] = ()
+    software: str | None = None
+    missing: str | None = None
+    theirs: str = ""
+
+
+class PaperResult(_Part):
+    """A run of a paper's own check."""
+
+    paper: PaperTold
+
+
+class TensorTold(_Part):
+    """One tensor of a preparation."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+
+class PreparedResult(_Part):
+    """What a preparation made."""
+
+    title: str
+    files: int | None = None
+    bytes: int | None = None
+    tensors: dict[str, TensorTold] = {}
+
+
+class PreparedParameters(_Part):
+    """What a preparation was made with."""
+
+    data: str
+    libraries: dict[str, str] = {}
 
 
 class AcrossTold(_Part):

@@ -1,8 +1,10 @@
 """The documents of the harness: frozen, versioned, newer versions refused."""
 
+from repro.schema.arithmetic import CANONICAL_VERSION, Arithmetic, ArithmeticChoice, arithmetic_name, chosen_arithmetics
 from repro.schema.artifact import Artifact, ArtifactFile
 from repro.schema.base import Document, Frozen, Hex32, PlainData, canonical_json, exact_float, pretty_json, read_json
 from repro.schema.claim import Claim, Defect, DefectMark
+from repro.schema.paper import PaperCheck, PaperTask, Published
 from repro.schema.preparation import FilePreparation, Preparation, TensorPreparation
 from repro.schema.profile import (
     Caps,
@@ -17,11 +19,14 @@ from repro.schema.profile import (
     ThreadPool,
 )
 from repro.schema.record import Record, Stack
-from repro.schema.system import Model, Protocol, Samples, Split, System, settings_of
+from repro.schema.system import Ensemble, Model, Protocol, Samples, Split, System, Votes, settings_of
 from repro.schema.verdict import CONTRADICTIONS, BitVerdict, ClaimVerdict
 
 __all__ = [
+    "CANONICAL_VERSION",
     "CONTRADICTIONS",
+    "Arithmetic",
+    "ArithmeticChoice",
     "Artifact",
     "ArtifactFile",
     "BitVerdict",
@@ -34,17 +39,21 @@ __all__ = [
     "DefectMark",
     "Device",
     "Document",
+    "Ensemble",
     "FilePreparation",
     "FrameworkState",
     "Frozen",
     "Gpu",
     "Hex32",
     "Model",
+    "PaperCheck",
+    "PaperTask",
     "PlainData",
     "Preparation",
     "Profile",
     "ProfileClass",
     "Protocol",
+    "Published",
     "Record",
     "Samples",
     "Scalar",
@@ -53,7 +62,10 @@ __all__ = [
     "System",
     "TensorPreparation",
     "ThreadPool",
+    "Votes",
+    "arithmetic_name",
     "canonical_json",
+    "chosen_arithmetics",
     "exact_float",
     "pretty_json",
     "read_json",

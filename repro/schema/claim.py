@@ -35,7 +35,9 @@ class Claim(Frozen):
         kind: ``seed`` if printed in the document that names the system, ``upstream`` if in a README, code,
             log, paper or thread of its authors, or in a table that lists it.
         source: where it is printed.
-        artifact: id of the checkpoint that it belongs to.
+        artifact: id of the published file that it needs: its checkpoint, or what is trained from or counted.
+        class_index: the class that a recall is of, counted from 0 in the order of the labels.
+        per_class: the published counts behind a number of images, in the order of the labels.
         note: facts about it that no field holds and no code derives.
         print_format: ``decimal`` for a number rounded or cut to the printed places, ``float32`` for the
             shortest text of a float32 that was widened to a Python float, as unformatted logs have it.
@@ -61,6 +63,8 @@ class Claim(Frozen):
     kind: Literal["seed", "upstream"]
     source: Text
     artifact: Name | None = None
+    class_index: Annotated[int, Field(strict=True, ge=0)] | None = None
+    per_class: tuple[int, ...] | None = None
     note: str = ""
     print_format: Literal["decimal", "float32"] = "decimal"
     model_name: Text | None = None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import model_validator
 
-from repro.errors import UnknownName
+from repro.errors import UnknownName, UsageError
 from repro.schema.base import Frozen
+from repro.schema.paper import PaperCheck
 
 Framework = Literal["torch", "tensorflow"]
 
@@ -31,6 +33,9 @@ class Model(Frozen):
         training: ``(model, settings) -> step``; ``step(inputs, labels)`` does one step and returns the
             named tensors ``loss`` and ``scores``.
         training_settings: the published recipe, as plain data.
+        keyed: ``(model, salt) -> None``: fills the model with keyed weights, where that is not plainly by the names of
+            a PyTorch state dict.
+        variables: ``(model) -> {name: variable}`` under the published names; TensorFlow models need it.
         diagnose: ``(model, inputs) -> dict``: numbers that show a defect at work; optional.
         settings: what this model changes in every protocol's settings, its image size for instance.
         input_shape: shape of one input without the batch axis, in the framework's layout.
@@ -38,7 +43,9 @@ class Model(Frozen):
         classes: what its outputs mean, where that is not the system's ``classes``.
         probe_batch: how many images check-rep feeds forward and in each training step.
         probe_steps: how many training steps it does.
+        probe_memory: what a process of check-rep takes, in MB, as measured; few run at once where it is much.
         contract_scale, contract_shift: the contract's keyed input is ``image * scale + shift``.
+        contract_grey: the axis of channels, counted without the batch, along which one keyed channel is repeated.
     """
 
     name: str
@@ -50,6 +57,8 @@ class Model(Frozen):
     predict: str
     training: str
     training_settings: dict[str, Any] = {}
+    keyed: str | None = None
+    variables: str | None = None
     diagnose: str | None = None
     settings: dict[str, Any] = {}
     input_shape: tuple[int, ...]
@@ -57,8 +66,15 @@ class Model(Frozen):
     classes: tuple[str, ...] = ()
     probe_batch: int = 64
     probe_steps: int = 3
+    probe_memory: int = 1000
     contract_scale: float = 1.0
     contract_shift: float = 0.0
+    contract_grey: int | None = None
+
+    @property
+    def contract_shape(self) -> tuple[int, ...]:
+        """The shape of one keyed input before its one channel is repeated."""
+        return tuple(1 if axis == self.contract_grey else size for axis, size in enumerate(self.input_shape))
 
 
 class Split(Frozen):
@@ -97,6 +113,35 @@ class Protocol(Frozen):
     seeds: tuple[int, ...] = ()
     settings: dict[str, Any] = {}
 
+    def changed(self, settings: Mapping[str, Any]) -> Protocol:
+        """Return this protocol with other values of some of its settings.
+
+        Raises:
+            UsageError: it has no setting of a name.
+        """
+        unknown = sorted(settings.keys() - self.settings.keys())
+        if unknown:
+            raise UsageError(
+                f"the protocol {self.name} has no setting {unknown[0]!r}; it has {', '.join(sorted(self.settings))}"
+            )
+        return self.model_copy(update={"settings": {**self.settings, **settings}})
+
+
+class Ensemble(Frozen):
+    """Models whose scores are added up, unweighted and in this order.
+
+    Attributes:
+        name: what ``--ensemble`` takes.
+        members: names of the system's models.
+        combine: ``(scores, settings) -> (sum, told)``: adds up the members' scores, (n, classes) each, as the
+            protocol's settings say; what there is to tell of it as plain data.
+    """
+
+    name: str
+    title: str
+    members: tuple[str, ...]
+    combine: str
+
 
 class System(Frozen):
     """One published system: a paper, its models, data and protocols, and the code that needs no framework.
@@ -109,9 +154,15 @@ class System(Frozen):
         prepare: ``(images, settings, samples) -> float32 array``: raw images to network inputs. ``settings`` are
             the protocol's with the model's over them; ``samples`` (:class:`repro.schema.Samples`) tells which
             images they are, for what draws at random. ``v`` views of an image are ``v`` rows in a row.
+        draws: ``(settings, samples) -> (sentence, {name: array})``: what ``prepare`` draws at random for these images,
+            for a record to keep; no array where nothing is drawn. Optional.
         summarise: ``(scores, labels, protocol) -> dict``: what the published code prints of the scores.
         picture: ``(path) -> uint8 array``: reads a user's picture as the data set would hold it, for ``repro predict``.
+        check: the paper's own check, where it has one.
+        votes: ``(path, images, labels, usages, labelled) -> Votes``: reads a file of annotators' votes beside the data
+            (:class:`repro.schema.Votes`); optional.
         benchmarked: names of the models that ``make bench`` measures; none by default.
+        probe_protocol: the protocol that prepares check-rep's batches, one input an image; ``corrected`` by default.
         probe_images: how many images of each usage check-rep digests as each protocol prepares them; all by default.
     """
 
@@ -121,15 +172,20 @@ class System(Frozen):
     licence: str
     package: str
     models: tuple[Model, ...]
+    ensembles: tuple[Ensemble, ...] = ()
     splits: tuple[Split, ...]
     protocols: tuple[Protocol, ...]
     classes: tuple[str, ...]
     dataset: str
     embedded: str
     prepare: str
+    draws: str | None = None
     summarise: str
     picture: str | None = None
+    check: PaperCheck | None = None
+    votes: str | None = None
     benchmarked: tuple[str, ...] = ()
+    probe_protocol: str = "corrected"
     probe_images: int | None = None
 
     @model_validator(mode="after")
@@ -138,6 +194,8 @@ class System(Frozen):
             names = [item.name for item in getattr(self, what)]
             if len(set(names)) != len(names):
                 raise ValueError(f"{self.name}: {what} holds a name twice: {names}")
+        if self.check is not None and self.check.model not in {model.name for model in self.models}:
+            raise ValueError(f"{self.name}: check names no model of it: {self.check.model}")
         unknown = set(self.benchmarked) - {model.name for model in self.models}
         if unknown:
             raise ValueError(f"{self.name}: benchmarked names no model of it: {sorted(unknown)}")
@@ -146,6 +204,10 @@ class System(Frozen):
     def model(self, name: str) -> Model:
         """Return a model by name; raises UnknownName."""
         return _by_name("model", name, self.models)
+
+    def ensemble(self, name: str) -> Ensemble:
+        """Return an ensemble by name; raises UnknownName."""
+        return _by_name("ensemble", name, self.ensembles)
 
     def classes_of(self, model: Model) -> tuple[str, ...]:
         """Return what a model's outputs mean, in order."""
@@ -168,11 +230,28 @@ class Samples:
         rows: row numbers in the data set, int64 (n,).
         positions: places in the split that is evaluated, or in the epoch, int64 (n,).
         seed: of this run.
+        count: how many images the whole split or epoch has; 0 where that is not known.
     """
 
     rows: np.ndarray
     positions: np.ndarray
     seed: int
+    count: int = 0
+
+
+@dataclass(frozen=True)
+class Votes:
+    """What several annotators chose for each image of a data set.
+
+    Attributes:
+        choices: what they could choose.
+        counts: how many chose it, uint8 (n, choices).
+        classes: index in ``choices`` of each of the data set's classes, in the order of its labels.
+    """
+
+    choices: tuple[str, ...]
+    counts: np.ndarray
+    classes: tuple[int, ...]
 
 
 def settings_of(protocol: Protocol, model: Model) -> dict[str, Any]:
@@ -180,7 +259,7 @@ def settings_of(protocol: Protocol, model: Model) -> dict[str, Any]:
     return {**protocol.settings, **model.settings}
 
 
-_Named = TypeVar("_Named", Model, Split, Protocol)
+_Named = TypeVar("_Named", Model, Ensemble, Split, Protocol)
 
 
 def _by_name(what: str, name: str, items: tuple[_Named, ...]) -> _Named:

@@ -11,9 +11,13 @@ from repro.hardware.match import describe, load_classes, match, write_class
 from repro.report.reading import stored_records
 from repro.schema import BitVerdict, Profile, ProfileClass, Record
 from repro.stages.judge import Shelf
+from repro.store.canonical import CanonicalDigest, load_canonical, part_digests, save_canonical
 from repro.store.expectations import Expectation, load_expectations, save_expectations
 from repro.store.results import Results
 from repro.trace import Trace, thin
+
+ALL_MACHINES = "all machines"
+"""What stands for the profile class of canonical digests."""
 
 
 @dataclass(frozen=True)
@@ -84,13 +88,26 @@ def apply_changes(
         assert record.system is not None
         assert record.model is not None
         assert record.stack is not None
+        trace = results.load_document(Trace, record.outputs["trace"])
+        if _is_canonical(record):
+            new = CanonicalDigest(
+                model=record.model,
+                probe=record.result["probe"],
+                arithmetic=record.parameters["arithmetic"],
+                digests=part_digests(trace),
+                reason=reason.strip(),
+                recorded_by=recorded_by,
+            )
+            known = load_canonical(shelf.expected, record.system)
+            save_canonical(shelf.expected, known.with_added(new))
+            continue
         expectation = Expectation(
             model=record.model,
             probe=record.result["probe"],
             stack=record.stack.packages,
             reason=reason.strip(),
             recorded_by=recorded_by,
-            trace=thin(results.load_document(Trace, record.outputs["trace"])).entries,
+            trace=thin(trace).entries,
         )
         stored = load_expectations(shelf.expected, record.system, change.profile_class)
         save_expectations(shelf.expected, stored.with_added(expectation))
@@ -101,6 +118,8 @@ def _change(record: Record, results: Results, shelf: Shelf, new_classes: dict[st
     assert record.system is not None
     assert record.model is not None
     assert record.stack is not None
+    if _is_canonical(record):
+        return _canonical_change(record, results, shelf)
     found = match(record.profile, load_classes(shelf.profiles))
     new_class = None
     if found is None:
@@ -113,6 +132,23 @@ def _change(record: Record, results: Results, shelf: Shelf, new_classes: dict[st
     comparison = compare_traces(Trace(entries=before.trace), now)
     kind = "unchanged" if comparison.verdict == BitVerdict.IDENTICAL else "changed"
     return Change(record, found.name, kind, comparison.sentence() if kind == "changed" else None, new_class)
+
+
+def _is_canonical(record: Record) -> bool:
+    return bool(record.parameters.get("arithmetic", "native") != "native")
+
+
+def _canonical_change(record: Record, results: Results, shelf: Shelf) -> Change:
+    assert record.system is not None
+    assert record.model is not None
+    stored = load_canonical(shelf.expected, record.system)
+    before = stored.find(record.model, record.result["probe"], record.parameters["arithmetic"])
+    if before is None:
+        return Change(record, ALL_MACHINES, "added", None, None)
+    now = part_digests(results.load_document(Trace, record.outputs["trace"]))
+    parted = [name for name in {**before.digests, **now} if before.digests.get(name) != now.get(name)]
+    difference = f"another digest of {', '.join(parted)}" if parted else None
+    return Change(record, ALL_MACHINES, "changed" if parted else "unchanged", difference, None)
 
 
 def _class_of(profile: Profile, known: dict[str, ProfileClass]) -> ProfileClass:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from repro.determinism.environment import switched
+from repro.errors import NoCanonicalForm
 from repro.hardware.caps import parse_caps
 from repro.hardware.probe import read_profile
 from repro.registry import find_model
-from repro.schema import Caps, Device, Model, Profile, Record, System
+from repro.schema import Arithmetic, Caps, Device, Model, Profile, Record, System, arithmetic_name
 from repro.stages.child import run_child
 from repro.stages.code import code_digest
 from repro.stages.data import StoredData
@@ -44,6 +45,7 @@ class Call:
     device: Device
     data: StoredData
     results: Results
+    arithmetic: Arithmetic = "native"
 
     @classmethod
     def prepared(
@@ -55,19 +57,26 @@ class Call:
         device: Device,
         results: Path,
         threads: int = REFERENCE_THREADS,
+        arithmetic: Arithmetic = "native",
     ) -> Call:
         """Find the model and its stack, check the caps and decode the data.
 
         Raises:
             UnknownName, UsageError: the call is wrong.
             MissingFile, MissingStack, BadInput: what is needed is not there.
+            NoCanonicalForm: canonical arithmetic was asked of a framework that it does not cover.
         """
         system, found = find_model(model)
+        if arithmetic == "canonical" and found.framework != "torch":
+            raise NoCanonicalForm(
+                f"{model} runs in {found.framework}, and canonical arithmetic computes torch models",
+                next_step="choose the system's torch port of it, or --arithmetic native",
+            )
         environment = find_stack(found.stack)
         caps = parse_caps(isa, threads)
         store = Results(results)
         _, decoded = etl(system, data, store)
-        return cls(system, found, environment, caps, device, decoded, store)
+        return cls(system, found, environment, caps, device, decoded, store, arithmetic)
 
     @property
     def name(self) -> str:
@@ -79,7 +88,7 @@ class Call:
         """What every stage's parameters begin with."""
         return {
             "data": self.data.name,
-            "arithmetic": "native",
+            "arithmetic": arithmetic_name(self.arithmetic),
             "device": self.device,
             "isa": self.caps.isa,
             "threads": self.caps.threads,
@@ -89,7 +98,8 @@ class Call:
     @property
     def inputs(self) -> dict[str, str]:
         """Digests of what every stage reads."""
-        return {"data": self.data.content, "code": code_digest(self.system.package)}
+        code = code_digest(self.system.package, canonical=self.arithmetic == "canonical")
+        return {"data": self.data.content, "code": code}
 
     def once(
         self,
@@ -115,6 +125,7 @@ class Call:
             "data": self.data.task(),
             "device": self.device,
             "seed": SEED,
+            "arithmetic": arithmetic_name(self.arithmetic),
         }
         return run_child(self.environment, {**common, **task}, caps or self.caps, folder)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.compare.divergence import compare_traces
-from repro.schema import Caps, Device, Record, System
+from repro.schema import Arithmetic, Caps, Device, Record
 from repro.stages.call import Call
 from repro.stages.data import StoredData
 from repro.stages.etl import EMBEDDED
@@ -27,8 +27,12 @@ from repro.stages.times import timing
 from repro.trace import Trace
 
 _OTHER_THREADS = (2, 4)
+_LARGE = 1200  # MB: a model that takes more is tried with the first of these alone
 _PIECES = (1, 16)
-_AT_ONCE = 2  # processes; memory for two models of any of the systems is there where one trains
+_MEMORY = 3000  # MB for all processes that run at once
+_AT_ONCE = 2
+_CANONICAL_STEPS = 3
+_LEAST = "baseline"
 
 
 def check_rep(
@@ -36,6 +40,7 @@ def check_rep(
     *,
     data: str = EMBEDDED,
     isa: str | None = None,
+    arithmetic: Arithmetic = "native",
     device: Device = "cpu",
     results: Path = Path("results"),
     shelf: Shelf | None = None,
@@ -47,6 +52,8 @@ def check_rep(
         model: ``system/model``.
         data: ``embedded`` or the path of a container.
         isa: cap on the instruction set, see :mod:`repro.hardware.caps`.
+        arithmetic: ``native``, compared with what machines like this one computed, or ``canonical``, compared with
+            the one digest that holds for all machines.
         device: ``cpu`` or ``cuda``.
         results: the results folder.
         shelf: where expectations and profile classes lie; the project's own by default.
@@ -55,9 +62,14 @@ def check_rep(
     Raises:
         UnknownName, UsageError: the call is wrong.
         MissingFile, MissingStack, BadInput: what is needed is not there.
+        NoCanonicalForm: the model has none.
     """
-    call = Call.prepared(model, data=data, isa=isa, device=device, results=results)
-    probe = {"protocol": _probe_protocol(call.system), "batch": call.model.probe_batch, "steps": call.model.probe_steps}
+    call = Call.prepared(model, data=data, isa=isa, device=device, results=results, arithmetic=arithmetic)
+    probe = {
+        "protocol": call.system.protocol(call.system.probe_protocol).name,
+        "batch": call.model.probe_batch,
+        "steps": call.model.probe_steps if arithmetic == "native" else _CANONICAL_STEPS,
+    }
     parameters = {**call.parameters, **probe}
     inputs = call.inputs
     return call.once(
@@ -68,11 +80,6 @@ def check_rep(
 def probe_name(probe: dict[str, Any], data: StoredData) -> str:
     """Return how expectations name what check-rep feeds: the data's content, not its container."""
     return f"check-rep 2, {probe['protocol']}, batch {probe['batch']}, steps {probe['steps']}, data {data.content}"
-
-
-def _probe_protocol(system: System) -> str:
-    names = [protocol.name for protocol in system.protocols]
-    return "corrected" if "corrected" in names else names[0]
 
 
 def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inputs: dict[str, str]) -> Record:
@@ -88,20 +95,29 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
         def trace(name: str, file: str = "trace.json") -> Trace:
             return Trace.read(folder / name / file)
 
-        say(f"{call.name}: two runs in fresh processes and {len(_OTHER_THREADS)} with more threads, {call.data.name}")
+        memory = call.model.probe_memory
+        canonical = call.arithmetic == "canonical"
+        again = Caps(isa=_LEAST, threads=2) if canonical else call.caps  # there, nothing that is varied may matter
+        others = () if canonical else _OTHER_THREADS if memory <= _LARGE else _OTHER_THREADS[:1]
+        runs = f"two runs in fresh processes and {len(others)} with more threads"
+        if canonical:
+            runs = (
+                f"canonical arithmetic, two runs in fresh processes, the second with {_LEAST} kernels and two threads"
+            )
+        say(f"{call.name}: {runs}, {call.data.name}")
         planned = [
             run("first", call.caps, prepare_all=True, pieces=pieces),
-            run("second", call.caps, prepare_all=True),
+            run("second", again, prepare_all=True),
             *(
                 run(f"threads-{threads}", Caps(isa=call.caps.isa, threads=threads), prepare_all=False)
-                for threads in _OTHER_THREADS
+                for threads in others
             ),
         ]
         # The runs share nothing but the cores; what one computes cannot depend on another.
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
+        with ThreadPoolExecutor(max(1, min(_AT_ONCE, _MEMORY // memory))) as pool:
             answer, *_ = pool.map(lambda planned_run: planned_run(), planned)
         first = trace("first")
-        varied = {f"{threads} threads": trace(f"threads-{threads}") for threads in _OTHER_THREADS}
+        varied = {f"{threads} threads": trace(f"threads-{threads}") for threads in others}
         varied |= {f"batch in pieces of {size}": trace("first", f"pieces-{size}.json") for size in pieces}
         outputs = {
             "trace": call.results.save_document(first),
@@ -111,6 +127,7 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
         "verdict": "unrecorded",
         "probe": probe_name(probe, call.data),
         "trace": first.digest(),
+        "counted": answer.get("counted", {}),
         "invariance": [_compared(what, first, other) for what, other in varied.items()],
     }
     return call.record(

@@ -19,17 +19,24 @@ _COMPUTING = (
 
 
 @cache
-def code_digest(package: str | None) -> str:
-    """Return the digest of the harness's computing parts, the shared pipeline code and one system's package."""
+def code_digest(package: str | None, *, canonical: bool = False) -> str:
+    """Return the digest of the harness's computing parts, the shared pipeline code and one system's package.
+
+    Args:
+        package: the system's, or ``None``.
+        canonical: whether canonical arithmetic computes, and its sources count too.
+    """
     root = project_root()
     folders = {f"repro/{name}": root / "repro" / name for name in _COMPUTING}
     folders["pipelines/common"] = root / "pipelines" / "common"
     if package is not None:
         folders[package] = _package_folder(package)
+    if canonical:
+        folders["repro/canonical"] = root / "repro" / "canonical"
     digests = {
         f"{name}/{path.relative_to(folder).as_posix()}": file_digest(path)
         for name, folder in folders.items()
-        for path in folder.rglob("*.py")
+        for path in (*folder.rglob("*.py"), *folder.rglob("*.c"))
     }
     return set_digest(digests)
 

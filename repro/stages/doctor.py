@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 from repro.errors import ReproError
 from repro.fetch import Cache
 from repro.hardware.match import load_classes
 from repro.paths import cache_folder, project_root
 from repro.registry import systems
+from repro.schema import Caps
+from repro.stages.child import run_child
 from repro.stages.fetch import declared
 from repro.stages.judge import Shelf
 from repro.stages.stacks import find_stack, installed_packages, stack_names
@@ -55,6 +59,7 @@ def examine(shelf: Shelf) -> list[Finding]:
     findings.append(_looked("defects", lambda: f"{len(load_defects(shelf.expected))} known"))
     findings.append(_looked("profile classes", lambda: f"{len(load_classes(shelf.profiles))} stored"))
     findings.append(_looked("expectations", lambda: _expectations(shelf)))
+    findings.append(_looked("canonical arithmetic", _canonical))
     return findings + _artifacts(shelf)
 
 
@@ -101,6 +106,16 @@ def _stack(name: str) -> str:
     if other:
         raise ReproError(f"{len(other)} packages differ from the lock: {'; '.join(other[:5])}", next_step="make setup")
     return f"{len(locked)} packages as locked, {name} {have[name]}"
+
+
+def _canonical() -> str:
+    with tempfile.TemporaryDirectory(prefix="repro-doctor-") as folder:
+        task = {"task": "fitness", "framework": "torch"}
+        told = run_child(find_stack("torch"), task, Caps(threads=1), Path(folder))
+    if told["faults"]:
+        raise ReproError(f"{told['version']} cannot hold here: {'; '.join(told['faults'])}")
+    route = "compiled kernels" if told["compiled"] else "float64 products (no C compiler, or no x86-64)"
+    return f"{told['version']} holds here: denormals, rounding, products and functions are right; by {route}"
 
 
 def _expectations(shelf: Shelf) -> str:

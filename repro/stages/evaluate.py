@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from repro.compare.certificate import Certificate, certify
-from repro.compare.counts import wilson_interval
 from repro.compare.divergence import compare_traces
-from repro.digest import file_digest, set_digest, tensor_digest
-from repro.errors import BadInput, MissingFile, UsageError
+from repro.digest import file_digest, set_digest
+from repro.errors import MissingFile, UsageError
 from repro.hardware.cpu import ISA_LEVELS, own_levels
 from repro.registry import resolve
-from repro.schema import Caps, Device, Protocol, Record, Split
-from repro.stages.call import REFERENCE_THREADS, Call
+from repro.schema import Arithmetic, Caps, Device, Protocol, Record, Samples, Split, settings_of
+from repro.stages.call import REFERENCE_THREADS, SEED, Call
+from repro.stages.counting import count_answers, seen_in_training
 from repro.stages.etl import EMBEDDED
 from repro.stages.judge import Shelf
 from repro.stages.times import timing
@@ -38,6 +38,8 @@ def evaluate(
     threads: int = REFERENCE_THREADS,
     batch: int | None = None,
     certified: bool = False,
+    after: Sequence[str] = (),
+    arithmetic: Arithmetic = "native",
     device: Device = "cpu",
     results: Path = Path("results"),
     shelf: Shelf | None = None,
@@ -54,7 +56,8 @@ def evaluate(
         batch: images per forward pass, if not the protocol's. The published way of counting keeps the protocol's.
         certified: also run it under lesser kernels, with other threads and another batch size, and say whether the
             count depends on them (:mod:`repro.compare.certificate`).
-        isa, device, results, shelf, force: as for :func:`repro.stages.check_rep.check_rep`.
+        after: models that the published script evaluated before in the same process, where its draws depend on that.
+        isa, arithmetic, device, results, shelf, force: as for :func:`repro.stages.check_rep.check_rep`.
 
     Returns:
         the record; its result holds ``correct``, ``n``, ``accuracy``, ``interval`` (95 % Wilson),
@@ -70,8 +73,14 @@ def evaluate(
         raise MissingFile(f"no checkpoint at {checkpoint}", next_step="give --checkpoint a downloaded file")
     if batch is not None and batch < 1:
         raise UsageError(f"expected a batch of at least 1 image, got {batch}")
-    call = Call.prepared(model, data=data, isa=isa, device=device, results=results, threads=threads)
+    if certified and arithmetic == "canonical":
+        raise UsageError("a count in canonical arithmetic needs no certificate", next_step="leave out the certificate")
+    call = Call.prepared(
+        model, data=data, isa=isa, device=device, results=results, threads=threads, arithmetic=arithmetic
+    )
     chosen = call.system.protocol(protocol)
+    if after:
+        chosen = chosen.changed({"after": [call.system.model(name).name for name in after]})
     evaluation = _Evaluation(
         call, checkpoint, call.system.split(split), chosen, batch if batch is not None else chosen.batch, certified
     )
@@ -115,9 +124,18 @@ class _Evaluation:
             trace = Trace.read(folder / "trace.json")
             count = len(self.protocol.seeds) or 1
             runs = [_scores(folder, run) for run in range(count)]
-            counts = self._counts(runs, labels)
+            counts = count_answers(
+                runs,
+                labels,
+                protocol=self.protocol,
+                classes=self.call.system.classes_of(self.call.model),
+                seen=seen_in_training(data, self.split),
+                summarise=resolve(self.call.system.summarise),
+            )
             certificate = self._certificate(runs[0], labels, trace, Path(name)) if self.certified else None
         outputs = {"trace": store.save_document(trace), "labels": store.save_array(labels)}
+        sentences, drawn = self._draws()
+        outputs |= {name: store.save_array(array) for name, array in drawn.items()}
         for run, scores in enumerate(runs):
             outputs[f"scores-{run}"] = store.save_array(scores)
         weights = {entry.name.removeprefix("weight/"): entry.digest for entry in trace if entry.operation == "weight"}
@@ -127,6 +145,7 @@ class _Evaluation:
             "trace": trace.digest(),
             "weights": set_digest(weights),
             **counts,
+            "draws": sentences,
             "certificate": None if certificate is None else certificate.model_dump(mode="json"),
             "checkpoint_says": answer["told"],
             "diagnosis": answer["diagnosis"],
@@ -143,7 +162,22 @@ class _Evaluation:
             "checkpoint": str(self.checkpoint.resolve()),
             "batch": batch,
             "runs": runs,
+            "settings": {"after": self.protocol.settings["after"]} if "after" in self.protocol.settings else {},
         }
+
+    def _draws(self) -> tuple[list[str], dict[str, np.ndarray]]:
+        """Return what each run draws, as a sentence and as arrays under ``draws-<run>-<name>``."""
+        if self.call.system.draws is None:
+            return [], {}
+        draw, rows = resolve(self.call.system.draws), self.call.data.rows(self.split)
+        settings = settings_of(self.protocol, self.call.model)
+        sentences: list[str] = []
+        arrays: dict[str, np.ndarray] = {}
+        for run, seed in enumerate(self.protocol.seeds or (SEED,)):
+            sentence, drawn = draw(settings, Samples(rows, np.arange(len(rows)), seed, len(rows)))
+            sentences.append(sentence)
+            arrays |= {f"draws-{run}-{name}": array for name, array in drawn.items()}
+        return sentences, arrays
 
     def _certificate(self, scores: np.ndarray, labels: np.ndarray, trace: Trace, folder: Path) -> Certificate:
         """Run the first seed again with whatever should not matter changed, and compare."""
@@ -172,7 +206,11 @@ class _Evaluation:
             yield f"batches of {other_batch}", caps, other_batch
 
     def _probe(self) -> str:
+        if self.call.arithmetic == "canonical":  # threads and batches change nothing
+            return self._usual_probe()
         varied = [f"threads {self.call.caps.threads}"] if self.call.caps.threads != REFERENCE_THREADS else []
+        after = self.protocol.settings.get("after", ())
+        varied += [f"after {' '.join(after)}"] if after else []
         varied += [f"batch {self.batch}"] if self.batch != self.protocol.batch else []
         return "".join([self._usual_probe(), *(f", {what}" for what in varied)])
 
@@ -182,66 +220,7 @@ class _Evaluation:
             f"checkpoint {self.inputs['checkpoint']}, data {self.call.data.content}"
         )
 
-    def _counts(self, runs: list[np.ndarray], labels: np.ndarray) -> dict[str, Any]:
-        summarise = resolve(self.call.system.summarise)
-        seen = self._seen_in_training()
-        entries = []
-        for run, scores in enumerate(runs):
-            if not np.isfinite(scores).all():
-                raise BadInput(
-                    f"run {run}: {_unusable(scores)} images have scores that are no numbers",
-                    next_step="check the checkpoint's weights for NaN",
-                )
-            predictions = scores.argmax(axis=1)
-            right = predictions == labels
-            entries.append(
-                {
-                    "seed": self.protocol.seeds[run] if self.protocol.seeds else None,
-                    "correct": int(right.sum()),
-                    "unseen_correct": int(right[~seen].sum()),
-                    "predictions": tensor_digest(predictions.astype(np.int64)),
-                    **summarise(scores, labels, self.protocol),
-                }
-            )
-        first, n = entries[0], len(labels)
-        correct = first["correct"]
-        low, high = wilson_interval(correct, n)
-        counts = sorted(entry["correct"] for entry in entries)
-        return {
-            "correct": correct,
-            "n": n,
-            "accuracy": correct / n,
-            "interval": [low, high],
-            "predictions": first["predictions"],
-            "confusion": _confusion(runs[0].argmax(axis=1), labels, len(self.call.system.classes)),
-            "unseen": {"correct": first["unseen_correct"], "n": int((~seen).sum())},
-            "runs": entries,
-            "spread": {
-                "runs": len(entries),
-                "minimum": counts[0],
-                "maximum": counts[-1],
-                "mean": sum(counts) / len(counts),
-            },
-        }
-
-    def _seen_in_training(self) -> np.ndarray:
-        """Return which images of the split occur, to the pixel, among training rows outside it (F-DUP)."""
-        data = self.call.data
-        images, rows, others = data.images(), data.rows(self.split), data.training_rows_outside(self.split)
-        known = {images[row].tobytes() for row in others}
-        return np.array([images[row].tobytes() in known for row in rows])
-
 
 def _scores(folder: Path, run: int) -> np.ndarray:
     scores: np.ndarray = np.load(folder / f"scores-{run}.npy", allow_pickle=False)
     return scores
-
-
-def _confusion(predictions: np.ndarray, labels: np.ndarray, classes: int) -> list[list[int]]:
-    matrix = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(matrix, (labels, predictions), 1)
-    return [[int(value) for value in row] for row in matrix]
-
-
-def _unusable(scores: np.ndarray) -> int:
-    return int((~np.isfinite(scores)).any(axis=1).sum())

@@ -11,6 +11,7 @@ from repro.digest import file_digest
 from repro.hardware.match import load_classes, match, nearest
 from repro.paths import expected_folder, profiles_folder
 from repro.schema import BitVerdict, Profile, Stack
+from repro.stages.judge_canonical import judge_canonical
 from repro.store.expectations import expectations_path, load_expectations
 from repro.trace import Trace
 
@@ -51,12 +52,14 @@ def judge(
     profile: Profile,
     stack: Stack,
     shelf: Shelf,
+    arithmetic: str = "native",
 ) -> Judgement:
     """Judge the traces of one or two runs on this machine.
 
     Args:
         first, second: the runs; two that differ are ``unstable``, whatever is stored.
         probe: what was fed, as the expectations name it.
+        arithmetic: in canonical arithmetic neither profile nor stack is asked.
     """
     if second is not None:
         repeated = compare_traces(first, second)
@@ -66,6 +69,9 @@ def judge(
                 "repeat": repeated.model_dump(mode="json"),
             }
             return Judgement(BitVerdict.UNSTABLE, told)
+    if arithmetic != "native":
+        asked = {"system": system, "model": model, "probe": probe, "arithmetic": arithmetic}
+        return Judgement(*judge_canonical(first, expected=shelf.expected, **asked))
     classes = load_classes(shelf.profiles)
     found = match(profile, classes)
     if found is None:

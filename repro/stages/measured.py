@@ -51,6 +51,7 @@ def _judged(measured: Record, store: Results, shelf: Shelf) -> Record:
     assert measured.stack is not None, "a measured record names its stack"
     assert measured.system is not None, "a measured record names its system"
     assert measured.model is not None, "a measured record names its model"
+    arithmetic = measured.parameters.get("arithmetic", "native")
     repeat = measured.outputs.get(REPEAT)
     judgement = judge(
         store.load_document(Trace, measured.outputs["trace"]),
@@ -61,6 +62,7 @@ def _judged(measured: Record, store: Results, shelf: Shelf) -> Record:
         profile=measured.profile,
         stack=measured.stack,
         shelf=shelf,
+        arithmetic=arithmetic,
     )
     inputs = {name: digest for name, digest in measured.inputs.items() if name != "expectations"}
     if judgement.expectations is not None:

@@ -44,12 +44,14 @@ class Feed:
         cls, system: System, model: Model, protocol: Protocol, images: np.ndarray, rows: np.ndarray, seed: int
     ) -> Feed:
         """Return the feed of these rows, whose positions are their order."""
-        return cls(system, model, protocol, images, Samples(rows, np.arange(len(rows)), seed))
+        return cls(system, model, protocol, images, Samples(rows, np.arange(len(rows)), seed, len(rows)))
 
     def part(self, start: int, stop: int) -> Feed:
         """Return the feed of the samples from ``start`` up to ``stop``, which keep their positions."""
         whole = self.samples
-        return replace(self, samples=Samples(whole.rows[start:stop], whole.positions[start:stop], whole.seed))
+        return replace(
+            self, samples=Samples(whole.rows[start:stop], whole.positions[start:stop], whole.seed, whole.count)
+        )
 
     def inputs(self) -> np.ndarray:
         """Return all inputs at once."""

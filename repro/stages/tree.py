@@ -138,7 +138,11 @@ def _intact(path: Path, digest: str) -> bool:
 def _written(
     folder: Path, plan: Mapping[str, int], todo: Sequence[str], images: np.ndarray, encode: Encode
 ) -> Iterator[dict[str, str]]:
-    """Write the files in chunks, several at once, and yield the digests of each chunk, in order."""
+    """Write the files in chunks, several at once, and yield the digests of each chunk.
+
+    Files that are written at once lie far apart, mostly in different folders: a file system makes one new file in a
+    folder at a time.
+    """
 
     def write(names: Sequence[str]) -> dict[str, str]:
         digests = {}
@@ -149,11 +153,14 @@ def _written(
         return digests
 
     workers = len(os.sched_getaffinity(0))
-    pool = ThreadPoolExecutor(workers)  # libjpeg and NumPy run outside the interpreter's lock
+    by_folder = sorted(todo, key=lambda name: name.rpartition("/")[0])
+    chunks = [by_folder[start : start + _CHUNK] for start in range(0, len(todo), _CHUNK)]
+    apart = -(-len(chunks) // workers)
+    pool = ThreadPoolExecutor(workers)  # what encodes should run outside the interpreter's lock
     running: deque[Future[dict[str, str]]] = deque()
     try:
-        for start in range(0, len(todo), _CHUNK):
-            running.append(pool.submit(write, todo[start : start + _CHUNK]))
+        for chunk in (chunk for first in range(apart) for chunk in chunks[first::apart]):
+            running.append(pool.submit(write, chunk))
             if len(running) > 2 * workers:
                 yield running.popleft().result()
         while running:

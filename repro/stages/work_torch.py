@@ -15,14 +15,15 @@ from repro.hardware.framework_torch import read_framework
 from repro.hardware.probe import read_profile
 from repro.registry import find_model, resolve
 from repro.schema import Caps, Device, Model, System, settings_of
+from repro.stages.arithmetic_torch import computing, one_nan
 from repro.stages.checkpoint_torch import load_checkpoint
 from repro.stages.data import StoredData
 from repro.stages.prepare import Feed, Watched
 from repro.stages.progress import Progress
-from repro.trace.keyed import keyed_image, keyed_tensor
+from repro.stages.size_torch import count_size
+from repro.trace.keyed import CONTRACT_SALT, keyed_image, keyed_tensor
 from repro.trace.record_torch import Recorder, trace_in_pieces
 
-CONTRACT_SALT = "contract-1"
 _CONTRACT_BATCH = 2
 
 
@@ -47,9 +48,10 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     switches = make_deterministic(task["seed"], caps.threads)
     system, model = find_model(task["model"])
     data = StoredData.from_task(task["data"])
-    recorder = Recorder()
+    recorder = Recorder(one_nan=one_nan(task))
     network = _keyed_network(model, task["device"])
-    _contract(recorder, model, network, task["device"])
+    with computing(task):
+        _contract(recorder, model, network, task["device"])
     if task["prepare_all"]:
         for protocol in system.protocols:
             for usage, rows in data.rows_by_usage().items():
@@ -58,14 +60,16 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
                 recorder.add_entry(feed.entry(usage))
     inputs, _ = _batch(system, model, task, data, "test", 0)
     recorder.add("forward/input", inputs, "input")
-    with torch.no_grad(), recorder.layers(network, "forward"):
-        network(inputs)
-    for size in task["pieces"]:
-        trace = trace_in_pieces(network, inputs, size, "forward")
-        (folder / f"pieces-{size}.json").write_text(trace.to_json(), encoding="utf-8")
+    with computing(task):
+        with torch.no_grad(), recorder.layers(network, "forward"):
+            network(inputs)
+        for size in task["pieces"]:
+            trace = trace_in_pieces(network, inputs, size, "forward")
+            (folder / f"pieces-{size}.json").write_text(trace.to_json(), encoding="utf-8")
     _training(recorder, system, model, network, task, data)
     (folder / "trace.json").write_text(recorder.trace().to_json(), encoding="utf-8")
-    return {"profile": _profile(caps, task["device"]), "switches": switches}
+    counted = count_size(network.eval(), inputs[:1])
+    return {"profile": _profile(caps, task["device"]), "switches": switches, "counted": counted}
 
 
 def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -73,7 +77,8 @@ def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
 
     Args:
         task: ``model``, ``device``, ``seed``, ``caps``, ``data``, ``protocol``, ``split``, ``checkpoint``;
-            ``batch``: images per forward pass; ``runs``: how many of the protocol's seeds, all where ``None``.
+            ``batch``: images per forward pass; ``runs``: how many of the protocol's seeds, all where ``None``;
+            ``settings``: of the protocol, where they are not as declared.
         folder: receives ``scores-<run>.npy`` (float32 (n, classes)) and ``trace.json``.
 
     Returns:
@@ -82,10 +87,11 @@ def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     caps = Caps(**task["caps"])
     switches = make_deterministic(task["seed"], caps.threads)
     system, model = find_model(task["model"])
-    protocol, data = system.protocol(task["protocol"]), StoredData.from_task(task["data"])
+    protocol = system.protocol(task["protocol"]).changed(task["settings"])
+    data = StoredData.from_task(task["data"])
     split = system.split(task["split"])
     network, told = _loaded_network(system, model, task)
-    recorder = Recorder()
+    recorder = Recorder(one_nan=one_nan(task))
     recorder.add_all("weight", network.state_dict(), "weight")
     images, rows = data.images(), data.rows(split)
     predict, settings = resolve(model.predict), settings_of(protocol, model)
@@ -100,7 +106,8 @@ def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
             inputs_of_run = Watched(Feed.of(system, model, protocol, images, rows, seed), size)
             for number, inputs in enumerate(inputs_of_run):
                 batch = torch.from_numpy(inputs).to(task["device"])
-                parts.append(predict(network, batch, settings).cpu().numpy())
+                with computing(task, seed):
+                    parts.append(predict(network, batch, settings).cpu().numpy())
                 if run == 0 and number == 0 and model.diagnose is not None:
                     diagnosis = resolve(model.diagnose)(network, batch)
                 progress.update(run * len(rows) + min((number + 1) * size, len(rows)), len(seeds) * len(rows))
@@ -138,8 +145,17 @@ def predict(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {"switches": switches, "told": told}
 
 
+def fitness(task: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the faults by which canonical arithmetic would not hold here, and the route that it would take."""
+    from repro.canonical import VERSION, native, selftest
+
+    compiled = native.library() is not None
+    return {"faults": selftest.faults(), "version": VERSION, "compiled": compiled}
+
+
 TASKS: dict[str, Callable[[dict[str, Any], Path], dict[str, Any]]] = {
     "profile": profile,
+    "fitness": fitness,
     "probe": probe,
     "evaluate": evaluate,
     "predict": predict,
@@ -159,6 +175,9 @@ def _loaded_network(system: System, model: Model, task: dict[str, Any]) -> tuple
 
 def _keyed_network(model: Model, device: str) -> nn.Module:
     network: nn.Module = resolve(model.build)()
+    if model.keyed is not None:
+        resolve(model.keyed)(network, CONTRACT_SALT)
+        return network.eval().to(device)
     with torch.no_grad():
         for name, value in network.state_dict().items():
             if value.is_floating_point():
@@ -167,8 +186,9 @@ def _keyed_network(model: Model, device: str) -> nn.Module:
 
 
 def _contract(recorder: Recorder, model: Model, network: nn.Module, device: str) -> None:
-    image = keyed_image((_CONTRACT_BATCH, *model.input_shape), CONTRACT_SALT)
+    image = keyed_image((_CONTRACT_BATCH, *model.contract_shape), CONTRACT_SALT)
     scaled = image * np.float32(model.contract_scale) + np.float32(model.contract_shift)
+    scaled = np.ascontiguousarray(np.broadcast_to(scaled, (_CONTRACT_BATCH, *model.input_shape)))
     recorder.add("contract/input", scaled, "input")
     with torch.no_grad(), recorder.layers(network, "contract"):
         network(torch.from_numpy(scaled).to(device))
@@ -194,10 +214,12 @@ def _training(
     step = resolve(model.training)(network, model.training_settings)
     for number in range(task["steps"]):
         inputs, labels = _batch(system, model, task, data, "training", number)
+        start = number * task["batch"]
         prefix = f"step{number + 1}"
         recorder.add(f"{prefix}/input", inputs, "input")
         recorder.add(f"{prefix}/labels", labels, "labels")
-        with recorder.layers(network, f"{prefix}/forward"):
+        with computing(task) as arithmetic, recorder.layers(network, f"{prefix}/forward"):
+            arithmetic.begin_step(number, samples=range(start, start + len(inputs)))
             values = step(inputs, labels)
         recorder.add(f"{prefix}/loss", values["loss"], "loss")
         gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}

@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import numpy as np
+
+CONTRACT_SALT = "contract-1"
+"""The salt of the contracts, which check-rep uses as well."""
 
 Layout = Literal["oihw", "hwio"]
 """Where a kernel's outputs are: first (PyTorch) or last (TensorFlow). Its fan-in is the product of the rest."""
@@ -30,11 +33,21 @@ _VECTORS = {"weight": (1.0, 8.0), "gamma": (1.0, 8.0), "bias": (0.0, 16.0), "bet
 _OTHER = (0.0, 8.0)
 
 
+_CHUNK = 1 << 20  # values that are held in double precision at a time: a kernel may have a hundred million
+
+
 def keyed_uniform(name: str, shape: tuple[int, ...], salt: str) -> np.ndarray:
     """Return float64 values in [-1, 1), multiples of 2^-23, of the given shape."""
-    stream = hashlib.shake_256(f"{salt}/{name}".encode()).digest(4 * math.prod(shape))
-    high_bits = np.frombuffer(stream, "<u4") >> np.uint32(8)
-    return high_bits.reshape(shape).astype(np.float64) / 2.0**23 - 1.0
+    return _uniform(_stream(name, shape, salt)).reshape(shape)
+
+
+def _stream(name: str, shape: tuple[int, ...], salt: str) -> np.ndarray:
+    return np.frombuffer(hashlib.shake_256(f"{salt}/{name}".encode()).digest(4 * math.prod(shape)), "<u4")
+
+
+def _uniform(stream: np.ndarray) -> np.ndarray:
+    uniform: np.ndarray = (stream >> np.uint32(8)).astype(np.float64) / 2.0**23 - 1.0
+    return uniform
 
 
 def keyed_tensor(name: str, shape: tuple[int, ...], salt: str, layout: Layout = "oihw") -> np.ndarray:
@@ -47,13 +60,21 @@ def keyed_tensor(name: str, shape: tuple[int, ...], salt: str, layout: Layout = 
         salt: of the contract.
         layout: of kernels.
     """
-    uniform = keyed_uniform(name, shape, salt)
     leaf = name.replace("/", ".").rpartition(".")[2].partition(":")[0]
     if leaf not in _NORM_STATISTICS and len(shape) >= 2:
         fan_in = math.prod(shape[1:] if layout == "oihw" else shape[:-1])
-        return (uniform * math.sqrt(3 / fan_in)).astype(np.float32)
+        scale = math.sqrt(3 / fan_in)
+        return _scaled(name, shape, salt, lambda uniform: uniform * scale)
     offset, divisor = _NORM_STATISTICS.get(leaf) or _VECTORS.get(leaf, _OTHER)
-    return (offset + uniform / divisor).astype(np.float32)
+    return _scaled(name, shape, salt, lambda uniform: offset + uniform / divisor)
+
+
+def _scaled(name: str, shape: tuple[int, ...], salt: str, scale: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    stream = _stream(name, shape, salt)
+    values = np.empty(len(stream), np.float32)
+    for start in range(0, len(stream), _CHUNK):
+        values[start : start + _CHUNK] = scale(_uniform(stream[start : start + _CHUNK]))
+    return values.reshape(shape)
 
 
 def keyed_image(shape: tuple[int, ...], salt: str) -> np.ndarray:

@@ -11,34 +11,29 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
 
-from repro.trace.trace import Trace, TraceEntry, trace_tensor
+from repro.trace.recorder import TensorRecorder
+from repro.trace.trace import Trace
 
 
-class Recorder:
-    """Collects the tensors of one run, in order."""
+class Recorder(TensorRecorder):
+    """Collects the tensors of one run, in order.
 
-    def __init__(self) -> None:
-        self._entries: list[TraceEntry] = []
+    Args:
+        one_nan: give every NaN the bits 0x7FC00000 first, since those of a NaN are the machine's.
+    """
+
+    def __init__(self, *, one_nan: bool = False) -> None:
+        super().__init__()
+        self._one_nan = one_nan
 
     def add(self, name: str, tensor: Any, operation: str) -> None:
         """Record one tensor or NumPy array."""
-        self._entries.append(trace_tensor(name, tensor, operation))
-
-    def add_all(self, prefix: str, tensors: Mapping[str, Any], operation: str) -> None:
-        """Record a mapping's tensors as ``prefix/name``, in its order."""
-        for name, tensor in tensors.items():
-            self.add(f"{prefix}/{name}", tensor, operation)
-
-    def add_entry(self, entry: TraceEntry) -> None:
-        """Append an entry that was made elsewhere."""
-        self._entries.append(entry)
-
-    def trace(self) -> Trace:
-        """Return all that was recorded so far."""
-        return Trace.from_entries(self._entries)
+        super().add(name, _with_one_nan(tensor) if self._one_nan else tensor, operation)
 
     @contextmanager
     def layers(self, model: nn.Module, prefix: str) -> Iterator[None]:
@@ -54,27 +49,27 @@ def observed(model: nn.Module, see: Callable[[str, torch.Tensor, str], None]) ->
     The model itself is called ``output``. A module that runs again gets ``#2``, ``#3`` ...; one that hands
     on the very tensor that was seen last (a container, an identity) adds nothing.
     """
+    known = {module: (name or "output", type(module).__name__) for name, module in model.named_modules()}
     calls: Counter[str] = Counter()
     last: list[torch.Tensor | None] = [None]
 
-    def hook(name: str) -> Callable[[nn.Module, Any, Any], None]:
-        def after_forward(module: nn.Module, arguments: Any, output: Any) -> None:
-            calls[name] += 1
-            called = name if calls[name] == 1 else f"{name}#{calls[name]}"
-            for suffix, tensor in _tensors(output):
-                if tensor is last[0]:
-                    continue
-                last[0] = tensor
-                see(called + suffix, tensor, type(module).__name__)
+    def after_forward(module: nn.Module, arguments: Any, output: Any) -> None:
+        if module not in known:
+            return
+        name, kind = known[module]
+        calls[name] += 1
+        called = name if calls[name] == 1 else f"{name}#{calls[name]}"
+        for suffix, tensor in _tensors(output):
+            if tensor is last[0]:
+                continue
+            last[0] = tensor
+            see(called + suffix, tensor, kind)
 
-        return after_forward
-
-    handles = [module.register_forward_hook(hook(name or "output")) for name, module in model.named_modules()]
+    handle = register_module_forward_hook(after_forward)  # one for all modules: cheaper than one in each
     try:
         yield
     finally:
-        for handle in handles:
-            handle.remove()
+        handle.remove()
 
 
 def trace_in_pieces(model: nn.Module, inputs: torch.Tensor, piece: int, prefix: str) -> Trace:
@@ -110,3 +105,9 @@ def _tensors(output: Any, suffix: str = "") -> Iterator[tuple[str, torch.Tensor]
     elif isinstance(output, (tuple, list)):
         for index, value in enumerate(output):
             yield from _tensors(value, f"{suffix}.{index}")
+
+
+def _with_one_nan(tensor: Any) -> Any:
+    values = tensor.detach().cpu().numpy() if isinstance(tensor, torch.Tensor) else np.asarray(tensor)
+    unknown = np.isnan(values) if values.dtype == np.float32 else np.zeros((), bool)
+    return np.where(unknown, np.float32(np.nan), values) if unknown.any() else values

@@ -14,8 +14,10 @@ flush-to-zero setting or thread count can change it. A zero extreme is +0.0, whi
 
 from __future__ import annotations
 
+import os
 from binascii import a2b_base64, b2a_base64
-from functools import lru_cache
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -26,7 +28,9 @@ from repro.schema import Frozen
 SKETCH_PLACES = 64
 THIN_STEP = 7  # 63 = 9 * 7: the first and the last place stay
 
-_CHUNK_BYTES = 1 << 21  # the second reduction finds a chunk of this size in the cache
+_CHUNK_BYTES = 1 << 20  # the second reduction finds a chunk of this size in the cache
+_SHARED_BYTES = 1 << 24  # from here on the chunks are shared out to all cores; below, waking them costs more
+_FIRST = 1024
 _least, _greatest = np.minimum.reduce, np.maximum.reduce
 
 
@@ -142,6 +146,22 @@ def _float_extremes(bits: np.ndarray, form: _Format) -> tuple[int, int, int]:
         bits: patterns, 1-D, unsigned.
         form: what they stand for.
     """
+    workers = len(os.sched_getaffinity(0)) if bits.nbytes >= _SHARED_BYTES else 1
+    if workers == 1:
+        return _part_extremes(bits, form)
+    parts = np.array_split(bits, workers)
+    others = [_pool(workers).submit(_part_extremes, part, form) for part in parts[1:]]
+    found = [_part_extremes(parts[0], form), *(other.result() for other in others)]
+    lows, highs, counts = zip(*found, strict=True)
+    return min(lows), max(highs), sum(counts)
+
+
+@cache
+def _pool(workers: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(workers - 1, thread_name_prefix="sketch")
+
+
+def _part_extremes(bits: np.ndarray, form: _Format) -> tuple[int, int, int]:
     low, high, finite = form.not_finite, -form.not_finite, 0
     step = _CHUNK_BYTES // bits.itemsize
     for start in range(0, bits.size, step):
@@ -149,22 +169,25 @@ def _float_extremes(bits: np.ndarray, form: _Format) -> tuple[int, int, int]:
         if form.negative_zero_is_nan:
             chunk = chunk[chunk != form.sign]
         ranks = _ranks(chunk, form)
-        if max(map(abs, ranks), default=0) >= form.not_finite:
+        if ranks and max(ranks[1], -ranks[0]) >= form.not_finite:
             chunk = chunk[(chunk & form.unsigned.type(form.sign - 1)) < form.not_finite]
             ranks = _ranks(chunk, form)
         finite += chunk.size
-        low, high = min((low, *ranks)), max((high, *ranks))
+        if ranks:
+            low, high = min(low, ranks[0]), max(high, ranks[1])
     return low, high, finite
 
 
-def _ranks(bits: np.ndarray, form: _Format) -> tuple[int, ...]:
-    """Return the ranks of the extremes, NaNs and infinities included; nothing of nothing."""
+def _ranks(bits: np.ndarray, form: _Format) -> tuple[int, int] | None:
+    """Return the ranks of the extremes, NaNs and infinities included; ``None`` of nothing."""
     if not bits.size:
-        return ()
+        return None
     # As unsigned numbers all negative values are above all others, the farther from zero the higher.
     highest = int(_greatest(bits))
     if highest < form.sign:
-        return int(_least(bits)), highest
+        # Nothing lies below a zero, and what comes out of a rectifier soon has one.
+        found = bits.size > _FIRST and not _least(bits[:_FIRST])
+        return 0 if found else int(_least(bits)), highest
     # As signed numbers the others are above; where there are none, the least unsigned is nearest to zero.
     high = int(_greatest(bits.view(form.signed)))
     return form.rank(highest), high if high >= 0 else form.rank(int(_least(bits)))

@@ -16,7 +16,7 @@ from pathlib import Path
 LAYERS = (
     {"errors", "paths"},
     {"schema"},
-    {"digest", "hardware"},
+    {"digest", "hardware", "canonical"},
     {"trace", "compare", "store", "fetch", "determinism", "registry"},
     {"stages", "report"},
     {"cli", "bench", "__main__"},
@@ -27,7 +27,7 @@ FRAMEWORKS = {
     "torch": "torch",
     "torchvision": "torch",
     "pytorchcv": "torch",
-    "safetensors": "torch",
+    "safetensors.torch": "torch",  # safetensors.numpy loads none
     "tensorflow": "tensorflow",
     "keras": "tensorflow",
     "tensorflow_addons": "tensorflow",
@@ -144,7 +144,7 @@ def layers(tree: Tree) -> Iterator[str]:
     level = {part: number for number, parts in enumerate(LAYERS) for part in parts}
     sideways: dict[str, dict[str, str]] = {}
     for module in tree.under("repro"):
-        if module.part in ("", "canonical"):
+        if module.part == "":
             continue
         if module.part not in level:
             yield f"{module.shown}:1: repro.{module.part} has no layer; give it one in {Path(__file__).name}"
@@ -199,7 +199,7 @@ def frameworks_in_files_of_their_name(tree: Tree) -> Iterator[str]:
     """Only ``*torch.py`` and ``*tensorflow.py`` import their framework, and no other file imports those on top."""
     for module in tree.modules.values():
         for one in tree.imports(module):
-            wanted = FRAMEWORKS.get(one.target.split(".")[0])
+            wanted = next((name for package, name in FRAMEWORKS.items() if _within(one.target, (package,))), None)
             if wanted is None and one.at_top and one.target in tree.modules:
                 wanted = tree.modules[one.target].framework
             if wanted is not None and wanted != module.framework:

@@ -3,8 +3,12 @@ import PIL
 import pytest
 from PIL import Image, features
 
+from pipelines.common import grey_jpeg
 from pipelines.common.faces import drawn_faces
-from pipelines.common.jpeg import jpeg_round_trip, jpeg_versions
+from pipelines.common.grey_jpeg import grey_jpeg_versions, rgb_jpegs
+from pipelines.common.jpeg import jpeg_round_trip, jpeg_versions, rgb_jpeg
+from pipelines.common.resize import resize_bilinear
+from repro.errors import PrerequisiteError
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +53,23 @@ def test_versions_name_pillow_and_its_codec():
     (codec,) = set(versions) - {"pillow"}
     assert codec == ("libjpeg-turbo" if features.check_feature("libjpeg_turbo") else "libjpeg")
     assert versions[codec][0].isdigit()
+
+
+def test_equal_channels_are_written_as_pillow_writes_them(images):
+    draws = np.random.default_rng(5)
+    enlarged = resize_bilinear(images, (224, 224)).astype(np.uint8)
+    noise = draws.integers(0, 256, (3, 224, 224), np.uint8)
+    levels = np.repeat(np.arange(256, dtype=np.uint8), 16 * 16).reshape(256, 16, 16)
+    for given in (enlarged, noise, levels, noise[:, :50, :33], noise[:, :1, :1], enlarged[:, :, ::-1]):
+        assert list(rgb_jpegs(given)) == [rgb_jpeg(image, 100) for image in given]
+    assert list(rgb_jpegs(noise[:0])) == []
+
+
+def test_a_codec_of_other_bytes_is_refused_before_anything_is_written(images, monkeypatch):
+    monkeypatch.setattr(grey_jpeg.simplejpeg, "encode_jpeg_yuv_planes", lambda *_, **__: b"another file")
+    with pytest.raises(PrerequisiteError, match="write other bytes for one image: pillow"):
+        next(rgb_jpegs(images))
+
+
+def test_both_libraries_are_named():
+    assert grey_jpeg_versions().keys() == {*jpeg_versions(), "simplejpeg"}

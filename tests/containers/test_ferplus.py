@@ -10,6 +10,7 @@ import pytest
 from pipelines.common.containers.ferplus import VOTES, read_ferplus
 from pipelines.common.dataset import Dataset
 from repro.errors import BadInput
+from tests.command import Place
 from tests.containers import made
 
 FACES = made.faces((40, 20, 20))
@@ -75,3 +76,32 @@ def test_rows_in_another_order_are_noticed(tmp_path):
 def test_damage_is_told(tmp_path, change, message):
     with pytest.raises(BadInput, match=message):
         read(tmp_path, change(lines_of(FACES)))
+
+
+def test_etl_reads_votes_and_compares_them_with_the_labels(tmp_path):
+    lines = lines_of(FACES)
+    first = FACES.rows(("Training",))[0]
+    undecided = [*lines[1 + first].split(",")[:2], "5", "5", *["0"] * (len(VOTES) - 2)]
+    lines[1 + first] = ",".join(undecided)
+    (tmp_path / "votes.csv").write_text("\n".join(lines))
+    (tmp_path / "fer2013.csv").write_bytes(made.kaggle(FACES))
+    place = Place(tmp_path)
+    call = ("etl", "--data", str(tmp_path / "fer2013.csv"), "--votes", str(tmp_path / "votes.csv"))
+    ended = place.run(*call, "--json")
+    assert ended.code == 0, ended.err
+    _, record = ended.data()["records"]
+    told = record["result"]["usages"]["Training"]
+    met = 40 - (FACES.labels[first] not in (NAMES.index("neutral"), NAMES.index("happiness")))
+    assert (told["rows"], told["undecided"], told["labelled"]) == (40, 1, 40)
+    assert met - 1 <= told["labels_met"] <= met
+    assert sum(told["in_front"].values()) == 39
+    assert record["result"]["choices"] == list(VOTES)
+    ended = place.run(*call)
+    assert "39 of 40 rows have one choice in front" in ended.out
+    assert place.run(*call, "--json").data()["records"][1] == record, "the record answers"
+
+
+def test_votes_that_are_not_there_say_how_to_get_them(tmp_path):
+    ended = Place(tmp_path).run("etl", "--votes", "fer2013new.csv")
+    assert ended.code == 3
+    assert "repro fetch ferplus-labels" in ended.err

@@ -8,6 +8,7 @@ import pytest
 
 from repro.errors import BadInput, SchemaTooNew
 from repro.report import Report, build_report
+from repro.report.markdown import markdown
 from repro.report.model import Answer, ClaimRow
 from repro.schema import BitVerdict, Claim, Record
 from tests.report import made
@@ -285,3 +286,103 @@ def test_json_comes_back_and_newer_schemas_are_refused() -> None:
         Report.from_data({**data, "schema": "repro-report/2"}, "here")
     with pytest.raises(BadInput, match="surprise"):
         Report.from_data({**data, "surprise": 1}, "here")
+
+
+def test_the_number_of_training_images_is_judged_by_the_data_that_were_read() -> None:
+    fields = {"metric": "number of images", "unit": "images", "n": None, "split": "Training", "model_name": None}
+    claim = made.claim("30", per_class=(10, 20), **fields)
+
+    def row(counts: dict[str, int], data: str = "fer2013.csv") -> ClaimRow:
+        result = {**made.etl().result, "counts": {"Training": counts, "Test": dict.fromkeys(counts, 0)}}
+        record = made.etl(data).model_copy(update={"result": result})
+        return build_report(made.named(record), [claim]).claims[0]
+
+    same = row({"Angry": 10, "Happy": 20})
+    assert (same.verdict, same.correct) == ("reproduced", 30)
+    assert same.reason.endswith("(fer2013.csv: an edition), and so is each class")
+    assert row({"Angry": 11, "Happy": 19}).verdict == "not reproduced"
+    assert "10, 20 and 11, 19" in row({"Angry": 11, "Happy": 19}).reason
+    assert row({"Angry": 10, "Happy": 19}).verdict == "not reproduced"
+    assert row({"Angry": 10, "Happy": 20}, "embedded").verdict == "not run"
+    assert build_report({}, [claim]).claims[0].verdict == "not run"
+
+
+def test_sizes_of_models_are_judged_by_whichever_count_gives_them() -> None:
+    counted = {"parameters": {"once": 137_796_423, "by name": 142_943_431}, "FLOPs": {"multiply-adds": 8_482_266_176}}
+    record = made.check_rep()
+    record = record.model_copy(update={"result": {**record.result, "counted": counted}})
+
+    def row(value: str, metric: str = "parameters", unit: str = "M") -> ClaimRow:
+        claim = made.claim(value, metric=metric, unit=unit, n=None)
+        return build_report(made.named(record), [claim]).claims[0]
+
+    assert (row("142.9").verdict, row("142.9").correct) == ("reproduced", 142_943_431)
+    assert "(counting by name)" in row("142.9").reason
+    assert (row("137.8").verdict, row("137.8").correct) == ("reproduced", 137_796_423)
+    assert (row("140.0").verdict, row("140.0").correct) == ("not reproduced", 137_796_423)
+    assert row("8.4", "FLOPs", "G").verdict == "reproduced"
+    assert "only cut" in row("8.4", "FLOPs", "G").reason
+    other = made.claim("142.9", metric="parameters", unit="M", n=None, model_name="another")
+    (told,) = build_report(made.named(record), [other]).claims
+    assert told.verdict == "not run"
+    assert "repro check-rep --system a-system --model another" in told.reason
+
+
+def test_a_recall_is_counted_in_its_row_of_the_confusion_matrix() -> None:
+    claim = made.claim("0.57", metric="recall", unit="fraction", n=7, class_index=1)
+    (row,) = build_report(made.named(made.evaluation(), made.fetch()), [claim]).claims
+    assert (row.verdict, row.correct) == ("reproduced", 4)
+    beyond = claim.model_copy(update={"class_index": 2})
+    assert build_report(made.named(made.evaluation(), made.fetch()), [beyond]).claims[0].verdict == "not run"
+
+
+def test_preparations_are_in_the_report() -> None:
+    records = [
+        Record(
+            stage="prepare",
+            system="a-system",
+            model=name,
+            parameters={"data": "fer2013.csv", "libraries": {"pillow": "1.2"}},
+            inputs={},
+            outputs=outputs,
+            result={"verdict": "complete", "title": name, **told},
+        )
+        for name, outputs, told in (
+            ("images", {"tree": made.DATA}, {"files": 28709, "bytes": 500_000_000, "folder": "x"}),
+            ("tensors", {"PublicTest": made.CODE}, {"tensors": {"PublicTest": {"dtype": "float32", "shape": [9, 2]}}}),
+        )
+    ]
+    report = build_report(made.named(*records))
+    assert [(row.preparation, row.what) for row in report.prepared] == [
+        ("a-system/images", "28709 files, 500 MB"),
+        ("a-system/tensors", "PublicTest float32 (9, 2)"),
+    ]
+    assert made.DATA in markdown(report)
+    assert "pillow 1.2" in markdown(report)
+
+
+def test_the_number_of_a_paper_s_own_check_is_judged_by_its_bits_and_by_what_may_differ() -> None:
+    claim = made.claim("1.08", metric="validation loss", unit="nat", protocol="paper", artifact=None)
+    told = {"steps": 599, "of": 599, "value": {"hex": "0x1.1p+0", "text": "1.0625"}, "ulps": 3}
+
+    def row(**more: Any) -> ClaimRow:
+        record = made.check_rep()
+        parameters = {**record.parameters, "protocol": {"name": "paper", "keeps": [], "mends": []}}
+        result = {**record.result, "paper": {**told, "theirs": "they say so", **more}}
+        record = record.model_copy(update={"parameters": parameters, "result": result})
+        return build_report(made.named(record), [claim]).claims[0]
+
+    assert (row(ulps=0).verdict, row(ulps=0).reason) == ("reproduced", "measured 1.0625, the same bits")
+    assert row().verdict == "not reproduced"
+    assert "3 ulps apart" in row().reason
+    other = row(software="framework.version is 2 here, 1 there")
+    assert (other.verdict, other.reason.partition(";")[0]) == ("blocked", "framework.version is 2 here, 1 there")
+    assert row(missing="weights-of-theirs").verdict == "blocked"
+    assert row(profile_differs=("device is cpu here, cuda there",)).verdict == "blocked"
+    assert "device is cpu here" in row(profile_differs=("device is cpu here, cuda there",)).reason
+    assert row(profile_differs=("device is cpu here, cuda there",), ulps=0).verdict == "reproduced"
+    assert (row(value=None, steps=5).verdict, row(value=None, steps=5).reason.partition(",")[0]) == (
+        "not run",
+        "only 5 of 599 steps were run",
+    )
+    assert build_report(made.named(made.check_rep()), [claim]).claims[0].verdict == "not run"

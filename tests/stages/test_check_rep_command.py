@@ -138,7 +138,9 @@ def test_recording_wants_a_reason(place: Place) -> None:
     [
         (("check-rep", "--system", "deep-emotoin"), 2, "Did you mean deep-emotion?"),
         (("check-rep", "--isa", "avx1024"), 2, "avx1024"),
-        (("check-rep", "--protocol", "paper"), 3, "no check of its own"),
+        (("check-rep", "--system", "deep-emotion", "--protocol", "paper"), 2, "no check of its own"),
+        (("check-rep", "--steps", "5"), 2, "--steps is for the paper's own check"),
+        (("check-rep", "--protocol", "papers"), 2, "Did you mean paper?"),
         (("check-rep", "--system", "deep-emotion", "--data", "none.csv"), 3, "no data at none.csv"),
         (("eval", "--system", "deep-emotion", "--checkpoint", "none.pt"), 3, "no checkpoint at none.pt"),
         (("retrain",), 3, "not built yet"),

@@ -74,11 +74,13 @@ def test_every_fact_is_carried_over(expected: Path, facts: dict[str, dict[str, A
     for system in {claim.system for claim in claims}:
         stored = [claim.id for claim in claims if claim.system == system]
         assert stored == [name for name, fact in facts.items() if fact["system"] == system]
-    same = ("system", "model", "dataset", "split", "n", "metric", "value", "unit", "tta", "kind", "artifact")
+    same = ("system", "model", "dataset", "split", "n", "metric", "value", "unit", "tta", "kind")
     assert len(claims) == len(facts)
     for claim in claims:
         fact = facts[claim.id]
         assert {name: getattr(claim, name) for name in same} == {name: fact.get(name) for name in same}
+        assert fact.get("artifact") in (None, claim.artifact), claim.id
+        assert claim.per_class is None or figures(str(claim.per_class)) <= figures(fact["note"])
         if claim.kind == "upstream":
             assert claim.source == fact["source"]
         # What the facts derive from value and n ("GRIM: ...") is computed here, but for one other n.

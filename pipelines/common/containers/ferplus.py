@@ -10,6 +10,7 @@ from pipelines.common.compressed import read_pieces
 from pipelines.common.dataset import CLASSES, USAGE_COLUMN, Dataset
 from pipelines.common.fer2013 import header_names, read_lines, split_fields
 from repro.errors import BadInput
+from repro.schema import Votes
 
 VOTES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
 """What an annotator could choose; ``NF`` is no face."""
@@ -18,6 +19,12 @@ _CLASS_COLUMNS = [
     VOTES.index(name) for name in ("anger", "disgust", "fear", "happiness", "sadness", "surprise", "neutral")
 ]
 _MOST_VOTES = 10
+
+
+def read_votes(path: Path, images: np.ndarray, labels: np.ndarray, usages: np.ndarray, labelled: np.ndarray) -> Votes:
+    """Return the votes of :func:`read_ferplus` for a data set's arrays."""
+    dataset = Dataset(np.asarray(images), labels, usages, "", labelled)
+    return Votes(VOTES, read_ferplus(path, dataset), tuple(_CLASS_COLUMNS))
 
 
 def read_ferplus(path: Path, dataset: Dataset) -> np.ndarray:

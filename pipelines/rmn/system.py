@@ -1,0 +1,163 @@
+"""The Residual Masking Network's benchmark: what it is, how it is evaluated, where its code is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipelines.common.dataset import CLASSES
+from pipelines.rmn.recipe import CENTRE_LOSS, RECIPE
+from repro.schema import Ensemble, Model, Protocol, Split, System
+
+_MENDED = ("R-PRETRAIN", "R-SEARCH", "R-META", "R-SHARED", "R-SIDE", "R-NONDET", "R-VEMO")
+_KEPT = ("R-TRANSFORM", "R-TTASIZE")
+
+
+def _model(
+    name: str,
+    title: str,
+    build: str = "",
+    *,
+    module: str = "benchmark_torch",
+    recipe: dict[str, Any] = RECIPE,
+    size: int = 224,
+    steps: int = 1,
+    memory: int,
+) -> Model:
+    return Model(
+        name=name,
+        title=title,
+        framework="torch",
+        stack="torch",
+        build=f"pipelines.rmn.{module}:{build or name}",
+        load="pipelines.rmn.weights_torch:load",
+        predict="pipelines.rmn.predict_torch:predict",
+        training="pipelines.rmn.train_torch:training",
+        training_settings=recipe,
+        settings={"image_size": size, "model": name},
+        input_shape=(3, size, size),
+        num_classes=7,
+        probe_batch=2,
+        probe_steps=steps,
+        probe_memory=memory,
+    )
+
+
+def _protocol(
+    name: str,
+    description: str,
+    *,
+    keeps: tuple[str, ...] = (),
+    mends: tuple[str, ...] = (),
+    views: int,
+    stream: str = "one",
+    decimals: int | None = None,
+    batch: int = 1,
+    seeds: tuple[int, ...] = (1234,),
+) -> Protocol:
+    return Protocol(
+        name=name,
+        description=description,
+        keeps=(*_KEPT, *keeps) if views else _KEPT[:1],
+        mends=(*_MENDED, *mends),
+        batch=batch,
+        seeds=seeds,
+        settings={"views": views, "stream": stream, "decimals": decimals, "after": []},
+    )
+
+
+SYSTEM = System(
+    name="rmn",
+    title="Residual Masking Network",
+    paper="Pham, Vu, Tran: Facial Expression Recognition using Residual Masking Network, ICPR 2020; "
+    "phamquiluan/ResidualMaskingNetwork at 9141618",
+    licence="MIT",
+    package="pipelines.rmn",
+    classes=CLASSES,
+    models=(
+        _model("vgg19", "VGG19", memory=2950),
+        _model("efficientnet_b2b", "EfficientNet-B2b", memory=1250),
+        _model("googlenet", "GoogLeNet", memory=960),
+        _model("resnet34", "ResNet34", memory=1140),
+        # Its auxiliary head cannot be trained at 224 (R-INCEPTION).
+        _model("inception_v3", "Inception-v3", steps=0, memory=1040),
+        _model("inception_v3_299", "Inception-v3 at the size it was trained at", "inception_v3", size=299, memory=1190),
+        _model("bam_resnet50", "BAM-ResNet50", memory=1270),
+        _model("densenet121", "DenseNet121", memory=1140),
+        _model("resnet152", "ResNet152", memory=1760),
+        _model("cbam_resnet50", "CBAM-ResNet50", memory=1290),
+        _model("resmasking_dropout1", "Residual Masking Network", module="model_torch", memory=3000),
+        _model("resmasking", "Residual Masking Network without dropout", module="model_torch", memory=3030),
+        _model("resmasking_dropout2", "Residual Masking Network, two linear layers", module="model_torch", memory=3030),
+        _model("resnet18", "ResNet18", memory=1000),
+        _model("resnet50", "ResNet50", memory=1210),
+        _model("resnet101", "ResNet101", memory=1500),
+        _model("resnet50_pretrained_vgg", "ResNet50 of VGGFace2", "build", module="vggface_torch", memory=1240),
+        _model("resnet18_centerloss", "ResNet18 with centre loss", recipe=CENTRE_LOSS, memory=980),
+        _model("resattnet56", "ResAttNet56", memory=1460),
+        _model("alexnet", "AlexNet", memory=1680),
+    ),
+    ensembles=(
+        Ensemble(
+            name="seven",
+            title="ResMaskingNet and six more, unweighted",
+            combine="pipelines.rmn.protocol:ensemble",
+            members=(
+                "resnet18",
+                "resnet50_pretrained_vgg",
+                "resnet101",
+                "cbam_resnet50",
+                "efficientnet_b2b",
+                "resmasking_dropout1",
+                "resmasking",
+            ),
+        ),
+    ),
+    splits=(
+        Split(name="training", usages=("Training",), description="Training, the published train.csv"),
+        Split(name="validation", usages=("PublicTest",), description="PublicTest, the published val.csv"),
+        Split(name="test", usages=("PrivateTest",), description="PrivateTest, the published test.csv"),
+    ),
+    protocols=(
+        _protocol(
+            "as-published",
+            "8 random views from one stream for all images and models, sums stored with 4 decimals (gen_results.py)",
+            keeps=("R-ORDER", "R-ROUND"),
+            mends=("R-IMGAUG",),
+            views=8,
+            decimals=4,
+        ),
+        _protocol(
+            "corrected",
+            "8 random views from a stream of each image and model, nothing rounded",
+            mends=("R-ORDER", "R-ROUND", "R-IMGAUG"),
+            views=8,
+            stream="per image",
+            batch=8,
+            seeds=(0, 1, 2),
+        ),
+        _protocol(
+            "as-published-10",
+            "10 random views from one stream (main_fer2013.py, at the end of training)",
+            keeps=("R-ORDER",),
+            mends=("R-IMGAUG", "R-ROUND"),
+            views=10,
+        ),
+        _protocol(
+            "as-published-48",
+            "48 random views from one stream (the default of the data set's class)",
+            keeps=("R-ORDER",),
+            mends=("R-IMGAUG", "R-ROUND"),
+            views=48,
+        ),
+        _protocol("plain", "the image itself, no view", mends=("R-TTASIZE",), views=0, batch=32, seeds=()),
+    ),
+    benchmarked=("resmasking_dropout1",),
+    dataset="pipelines.common.containers:read_container",
+    embedded="pipelines.common.faces:embedded",
+    picture="pipelines.common.picture:grey",
+    prepare="pipelines.rmn.protocol:prepare",
+    draws="pipelines.rmn.views:draws",
+    summarise="pipelines.rmn.protocol:summarise",
+    probe_protocol="plain",
+    probe_images=4,
+)

@@ -1,0 +1,348 @@
+"""The compiled route: exact products by 16-bit multiplications, built from ``kernels.c`` where a C compiler is.
+
+It is one more route to the same bits. Where there is no compiler, or the processor is no x86-64, the others are taken.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from repro.canonical.convolution import Geometry, weight_by_input, weight_by_output
+from repro.canonical.scale import BITS, exponent, largest, power_of_two, quantise
+
+_SOURCE = Path(__file__).with_name("kernels.c")
+_FLAGS = [
+    *("-O3", "-fopenmp", "-shared", "-fPIC", "-ffp-contract=off"),
+    *("-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-fno-strict-aliasing"),
+]
+_INSTRUCTIONS = {
+    "AVX2": ["-mavx2"],
+    "AVX512": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"],
+}
+"""What the compiler may use, by what PyTorch finds in this very process (an emulator's, a cap's); else SSE2."""
+
+_VNNI = ("avx512_vnni", "-mavx512vnni")
+
+_PLANES = 6  # int16 values of a channel pair
+_FLOAT32_FACTORS = BITS - 127
+"""Groups whose exponent is below are quantised in float64, by another route."""
+
+
+def _built() -> Path:
+    """Return the library, compiled once for this source, compiler and processor."""
+    compiler = shutil.which(os.environ.get("CC", "cc"))
+    if compiler is None:
+        raise OSError("no C compiler")
+    flags = [*_FLAGS, *_instructions()]
+    told = subprocess.run([compiler, "--version"], capture_output=True, check=True).stdout
+    content = _SOURCE.read_bytes() + told + " ".join(flags).encode()
+    folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "repro" / "kernels"
+    target = folder / f"{hashlib.sha256(content).hexdigest()[:32]}.so"
+    if not target.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as name:
+            made = Path(name) / "kernels.so"
+            command = [compiler, *flags, "-o", str(made), str(_SOURCE), "-lm"]
+            subprocess.run(command, capture_output=True, check=True)
+            made.replace(target)
+    return target
+
+
+def _instructions() -> list[str]:
+    capability = torch.backends.cpu.get_cpu_capability()
+    found = list(_INSTRUCTIONS.get(capability, ()))
+    if capability == "AVX512" and _VNNI[0] in Path("/proc/cpuinfo").read_text().split():
+        found.append(_VNNI[1])
+    return found
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """Return the compiled kernels, or None where they cannot be had; another route gives the same bits then."""
+    if platform.machine() != "x86_64" or os.environ.get("REPRO_CANONICAL_KERNELS") == "off":
+        return None
+    try:
+        found = ctypes.CDLL(str(_built()))
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    for name in ("largest", "pack_activations", "pack_weights", "convolve", "affine"):
+        getattr(found, name).restype = None
+    return found
+
+
+@dataclass(frozen=True)
+class PackedWeight:
+    """A convolution's weight as the kernels read it.
+
+    Attributes:
+        values: int16 planes.
+        unit: float64 (outputs,).
+        outputs, channels: counts.
+    """
+
+    values: Tensor
+    unit: Tensor
+    outputs: int
+    channels: int
+
+
+def serves(x: Tensor, geometry: Geometry) -> bool:
+    """Tell whether the kernels compute this: images, one group, on a CPU."""
+    return x.ndim == 4 and geometry.groups == 1 and not x.is_cuda and x.numel() > 0 and library() is not None
+
+
+def multiplies(a: Tensor, b: Tensor, bias: Tensor | None) -> bool:
+    """Tell whether the kernels compute this product: of two matrices, with a bias by column, on a CPU."""
+    fits = a.ndim == 2 and a.numel() > 0 and b.numel() > 0 and (bias is None or bias.shape == b.shape[1:])
+    return fits and not a.is_cuda and library() is not None
+
+
+def pack_weight(weight: Tensor) -> PackedWeight:
+    """Pack (O, I, *kernel) for the forward convolution, a scale per output channel."""
+    return _packed(weight, by_output=True)
+
+
+def pack_weight_back(weight: Tensor) -> PackedWeight:
+    """Pack (O, I, *kernel) for the input gradient: outputs are I, taps run backwards, a scale per input channel."""
+    return _packed(weight, by_output=False)
+
+
+def _packed(weight: Tensor, *, by_output: bool) -> PackedWeight:
+    quantised = weight_by_output(weight) if by_output else weight_by_input(weight, 1)
+    q = quantised.values.float().reshape(*weight.shape[:2], -1)
+    return _pack_weight(q if by_output else q.transpose(0, 1), quantised.unit.reshape(-1), flipped=not by_output)
+
+
+def _pack_weight(q: Tensor, unit: Tensor, *, flipped: bool = False) -> PackedWeight:
+    """Pack integers (outputs, channels, taps) of any strides; ``flipped`` turns the taps round."""
+    kernels = library()
+    assert kernels is not None
+    outputs, channels, taps = q.shape
+    block = kernels.block_size()
+    packed = torch.empty(-(-outputs // block) * block * taps * -(-channels // 2) * _PLANES, dtype=torch.int16)
+    numbers = map(ctypes.c_int64, (outputs, channels, taps, *q.stride()))
+    kernels.pack_weights(_pointer(q), *numbers, ctypes.c_int(flipped), _pointer(packed))
+    return PackedWeight(packed, unit.contiguous(), outputs, channels)
+
+
+def convolved(
+    x: Tensor,
+    weight: PackedWeight,
+    bias: Tensor | None,
+    geometry: Geometry,
+    outputs: Sequence[int],
+    *,
+    edges: Sequence[int],
+    spread: int = 1,
+    per_column: bool = False,
+) -> Tensor | None:
+    """Return a convolution of x (N, C, H, W) by packed weights, float32 (N, O, *outputs).
+
+    Args:
+        x: float32 of any strides.
+        weight: packed.
+        bias: float32 (O,) or None.
+        geometry: its kernel, stride and dilation.
+        outputs: rows and columns of the result.
+        edges: zeros before the first row and column.
+        spread: how far apart input places lie; what is between is zero.
+        per_column: the scale is per column of one row, not per sample.
+
+    Returns:
+        None where a group lies so low that float32 cannot scale it.
+    """
+    scale = _scale(x, per_column=per_column)
+    if scale is None:
+        return None
+    (high, wide), (apart, aside) = geometry.kernel, geometry.dilation
+    samples, _, height, width = x.shape
+    rows = max((outputs[0] - 1) * geometry.stride[0] + (high - 1) * apart + 1, edges[0] + (height - 1) * spread + 1)
+    columns = max((outputs[1] - 1) * geometry.stride[1] + (wide - 1) * aside + 1, edges[1] + (width - 1) * spread + 1)
+    packed = _pack(x, scale, edges, (rows, columns), geometry.stride[1], spread=spread)
+    offsets = [(i * apart * columns + j * aside) * packed.place for i in range(high) for j in range(wide)]
+    y = torch.empty(samples, weight.outputs, *outputs, memory_format=_format(x))
+    _multiply(packed, weight, offsets, geometry.stride, bias, y)
+    return y
+
+
+def weight_gradient(x: Tensor, dy: Tensor, kernel_shape: Sequence[int], geometry: Geometry) -> Tensor | None:
+    """Return the gradient of an ungrouped convolution by its weight, float32 of ``kernel_shape``.
+
+    It is a convolution itself: dy's rows are the taps, the places in a row its channels, and x's channels the columns,
+    once for every column of the kernel.
+
+    Returns:
+        None where a group lies so low that float32 cannot scale it.
+    """
+    scale = _scale(x.movedim(1, 3), per_column=True)  # N, H, W, C: per channel
+    q_y = quantise(dy, (0, 2, 3))
+    if scale is None:
+        return None
+    samples, outputs, rows_out, columns_out = dy.shape
+    channels, (high, wide) = x.shape[1], geometry.kernel
+    lines = q_y.values.float().permute(1, 3, 0, 2).reshape(outputs, columns_out, samples * rows_out)
+    weight = _pack_weight(lines, q_y.unit.reshape(-1))
+    (top, side), (down, right), (apart, aside) = geometry.padding, geometry.stride, geometry.dilation
+    padded = torch.nn.functional.pad(x, (side, side))
+    rows = max((rows_out - 1) * down + (high - 1) * apart + 1, top + x.shape[2])
+    found = torch.empty(outputs, channels, high, wide)
+    for column in range(wide):
+        start = column * aside
+        seen = padded[..., start : start + (columns_out - 1) * right + 1 : right].permute(0, 3, 2, 1)
+        packed = _pack(seen, scale, (top, 0), (rows, channels), 1)
+        offsets = [(n * rows + row * down) * channels * packed.place for n in range(samples) for row in range(rows_out)]
+        target = found[..., column].permute(0, 2, 1).unsqueeze(0)  # 1, O, kernel row, C
+        _multiply(packed, weight, offsets, (apart, 1), None, target)
+    return found.reshape(tuple(kernel_shape))
+
+
+def matrix_product(a: Tensor, b: PackedWeight, bias: Tensor | None) -> Tensor | None:
+    """Return a (M, K) times packed columns, a scale per row, float32 (M, N): a convolution of one row of M places."""
+    x = a.t().reshape(1, a.shape[1], 1, a.shape[0])
+    scale = _scale(x, per_column=True)
+    if scale is None:
+        return None
+    packed = _pack(x, scale, (0, 0), (1, a.shape[0]), 1)
+    y = torch.empty(a.shape[0], b.outputs)
+    _multiply(packed, b, [0], (1, 1), bias, y.t().reshape(1, b.outputs, 1, a.shape[0]))
+    return y
+
+
+def pack_columns(b: Tensor) -> PackedWeight:
+    """Pack b (K, N), a scale per column."""
+    q = quantise(b, (0,))
+    return _pack_weight(q.values.float().t().unsqueeze(2), q.unit.reshape(-1))
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Factors that make integers of activations, and the units that make values of integers.
+
+    Attributes:
+        factor: float32, one a sample, or one a column.
+        unit: float64, the same.
+        per_column: which of them.
+    """
+
+    factor: Tensor
+    unit: Tensor
+    per_column: bool
+
+
+@dataclass(frozen=True)
+class _Packed:
+    """Activations as the kernels read them. ``place``: int16 values of one place."""
+
+    values: Tensor
+    scale: _Scale
+    shape: tuple[int, int, int, int]
+    place: int
+
+
+def _scale(x: Tensor, *, per_column: bool) -> _Scale | None:
+    kernels = library()
+    assert kernels is not None
+    magnitude = _largest(kernels, x, per_column=per_column)
+    finite = torch.isfinite(magnitude)
+    e = torch.where(finite, exponent(magnitude), 0)
+    if int(e.min()) < _FLOAT32_FACTORS:
+        return None
+    factor = torch.where(finite, power_of_two(BITS - e), 0.0).float()
+    return _Scale(factor, torch.where(finite, power_of_two(e - BITS), torch.nan), per_column)
+
+
+def _pack(
+    x: Tensor, scale: _Scale, edges: Sequence[int], sizes: tuple[int, int], stride: int, *, spread: int = 1
+) -> _Packed:
+    """Lay x (N, C, H, W) of any strides out in planes of ``sizes``, ``edges`` zeros before the first row and column."""
+    kernels = library()
+    assert kernels is not None
+    samples, channels, height, width = x.shape
+    place = -(-channels // 2) * _PLANES
+    beyond = kernels.positions_at_once() * stride * place  # the last tile reads past the end
+    packed = torch.empty(samples * sizes[0] * sizes[1] * place + beyond, dtype=torch.int16)
+    kernels.pack_activations(
+        _pointer(x),
+        *map(ctypes.c_int64, (samples, channels, height, width, *x.stride())),
+        _pointer(scale.factor),
+        ctypes.c_int(scale.per_column),
+        *map(ctypes.c_int64, (*edges, *sizes, spread)),
+        _pointer(packed),
+    )
+    return _Packed(packed, scale, (samples, channels, *sizes), place)
+
+
+def _multiply(
+    x: _Packed,
+    weight: PackedWeight,
+    offsets: list[int],
+    stride: Sequence[int],
+    bias: Tensor | None,
+    y: Tensor,
+) -> None:
+    """Fill y (N, O, rows, columns), of any strides. ``offsets``: where each tap's place lies from the first."""
+    kernels = library()
+    assert kernels is not None
+    _samples, channels, rows, columns = x.shape
+    taps, added = torch.tensor(offsets, dtype=torch.int64), None if bias is None else bias.contiguous()
+    kernels.convolve(
+        _pointer(x.values),
+        *map(ctypes.c_int64, (y.shape[0], rows, columns, channels)),
+        _pointer(weight.values),
+        ctypes.c_int64(weight.outputs),
+        _pointer(taps),
+        *map(ctypes.c_int64, (len(offsets), *y.shape[2:], *stride)),
+        _pointer(x.scale.unit),
+        ctypes.c_int(x.scale.per_column),
+        _pointer(weight.unit),
+        None if added is None else _pointer(added),
+        _pointer(y),
+        *map(ctypes.c_int64, y.stride()),
+    )
+
+
+def _format(x: Tensor) -> torch.memory_format:
+    """Return the layout that PyTorch's own convolution would give."""
+    if x.is_contiguous(memory_format=torch.channels_last) and not x.is_contiguous():
+        return torch.channels_last
+    return torch.contiguous_format
+
+
+def _largest(kernels: ctypes.CDLL, x: Tensor, *, per_column: bool) -> Tensor:
+    if per_column:
+        return largest(x, (0, 1, 2)).reshape(-1).double()
+    samples = x.shape[0]
+    if x.is_contiguous() or x.is_contiguous(memory_format=torch.channels_last):
+        found = torch.empty(samples)
+        kernels.largest(_pointer(x), ctypes.c_int64(samples), ctypes.c_int64(x.numel() // samples), _pointer(found))
+        return found.double()
+    return x.abs().amax((1, 2, 3)).double()
+
+
+def affine(x: Tensor, factor: Tensor, shift: Tensor) -> Tensor:
+    """Return RN32(RN64(x*a + c)) by channel. x: contiguous float32 (N, C, ...); factor, shift: float32 (C,)."""
+    kernels = library()
+    assert kernels is not None
+    y = torch.empty_like(x)
+    outer, channels = x.shape[:2]
+    inner = x.numel() // max(1, outer * channels)
+    numbers = map(ctypes.c_int64, (outer, channels, inner))
+    kernels.affine(_pointer(x), _pointer(factor.contiguous()), _pointer(shift.contiguous()), *numbers, _pointer(y))
+    return y
+
+
+def _pointer(tensor: Tensor) -> ctypes.c_void_p:
+    return ctypes.c_void_p(tensor.data_ptr())

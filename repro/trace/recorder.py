@@ -1,0 +1,32 @@
+"""Collects the tensors of one run, in order, whatever framework made them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from repro.trace.trace import Trace, TraceEntry, trace_tensor
+
+
+class TensorRecorder:
+    """The tensors of one run. Nothing is kept of them but digest and sketch, so memory stays flat."""
+
+    def __init__(self) -> None:
+        self._entries: list[TraceEntry] = []
+
+    def add(self, name: str, tensor: Any, operation: str) -> None:
+        """Record one tensor of any framework, or a NumPy array."""
+        self._entries.append(trace_tensor(name, tensor, operation))
+
+    def add_all(self, prefix: str, tensors: Mapping[str, Any], operation: str) -> None:
+        """Record a mapping's tensors as ``prefix/name``, in its order."""
+        for name, tensor in tensors.items():
+            self.add(f"{prefix}/{name}", tensor, operation)
+
+    def add_entry(self, entry: TraceEntry) -> None:
+        """Append an entry that was made elsewhere."""
+        self._entries.append(entry)
+
+    def trace(self) -> Trace:
+        """Return all that was recorded so far."""
+        return Trace.from_entries(self._entries)

@@ -1,0 +1,1 @@
+"""Tests of the arithmetic whose bits no machine can change."""
