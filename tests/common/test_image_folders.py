@@ -102,7 +102,7 @@ def test_raf_dbs_own_names_with_a_label_file(tmp_path: Path, suffix: str, table:
         read_images(tmp_path)
     _image(tmp_path / "Image" / "aligned" / f"test_0003{suffix}.jpg", 9)
     _image(tmp_path / "Image" / "aligned" / f"test_0009{suffix}.jpg", 9)
-    with pytest.raises(BadInput, match="1 images are not in the label file.*test_0009"):
+    with pytest.raises(BadInput, match=r"1 images are not in the label file.*test_0009"):
         read_images(tmp_path)
 
 
