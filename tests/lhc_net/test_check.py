@@ -43,6 +43,7 @@ def test_each_step_has_the_bits_of_fit(python: Path, tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     told = json.loads(ended.stdout.splitlines()[-1])
     assert told["batches"] == 3
+    assert told["from a file"]
     assert told["step by step"] == told["fit"], "weights after an epoch"
     assert told["resumed"] == told["fit"], "weights after an epoch that was left after its second step"
     assert told["without moving the dropouts on"] != told["fit"], "so that the test can see a difference"
