@@ -97,7 +97,7 @@ def _run(target: str, options: dict[str, str]) -> int:
     if told:
         print(told)
     if (results / "report" / "report.md").is_file():
-        print(f"\nreport: {results / 'report' / 'report.md'} (also .json and .xml)")
+        print(f"\nreport: {results / 'report' / 'report.html'} (also report.md, .json and .xml)")
     codes = {receipt["exit_code"] for receipt in found if receipt["verb"] != "report" or target == "report"}
     if ended != 0 and codes <= {EXIT_OK}:
         print(f"make: the pipeline ended with exit code {ended}; see above", file=sys.stderr)
