@@ -17,14 +17,13 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from classification_models.tfkeras import Classifiers
 
 from pipelines.lhc_net.etl import CATEGORIES, SIZE, evaluation_inputs
+from pipelines.lhc_net.model_tensorflow import resnet34v2
 from repro.schema import PaperTask
-from repro.trace.keyed import keyed_tensor
+from repro.trace.keyed import CONTRACT_SALT, keyed_tensor
 from repro.trace.resumable import ResumableRun, Saved
 
-_KEYED_SALT = "contract-1"
 _TINY = (32, 32)
 _BATCHES_TOGETHER = 8
 _SPECIFICATION = (tf.TensorSpec([None] * 4, tf.float32), tf.TensorSpec([None] * 2, tf.float32))
@@ -105,23 +104,19 @@ class TracedModel(tf.keras.Model):
 
 
 def built(task: PaperTask) -> TracedModel:
-    """Return ResNet34v2 of image-classifiers under the authors' head: 27,590,858 trainable parameters.
+    """Return ResNet34v2 under the authors' head, the backbone with ImageNet weights or keyed ones.
 
     The layers are made in the authors' order: those without a seed draw theirs from Python's generator (L-VERSIONS).
     """
-    resnet34, _ = Classifiers.get("resnet34")
-    backbone = resnet34((*SIZE, 3), weights=None if task.weights is None else str(task.weights), include_top=False)
-    if task.weights is None:
+    model = resnet34v2()
+    backbone = tf.keras.Model(model.input, model.get_layer("pool1").input)
+    if task.weights is not None:
+        backbone.load_weights(task.weights)
+    else:
         for variable in backbone.variables:
-            variable.assign(keyed_tensor(variable.name, tuple(variable.shape), _KEYED_SALT, "hwio"))
-    layers, glorot = tf.keras.layers, tf.keras.initializers.GlorotUniform
-    x = layers.GlobalAveragePooling2D()(backbone.output)
-    x = layers.Dense(4096, activation="relu", kernel_initializer=glorot(seed=3))(x)
-    x = layers.Dropout(0.4)(x)
-    x = layers.Dense(1024, activation="relu", kernel_initializer=glorot(seed=4))(x)
-    x = layers.Dropout(0.4)(x)
-    x = layers.Dense(len(CATEGORIES), activation="softmax", kernel_initializer=glorot())(x)
-    return TracedModel(backbone.input, x)
+            name, shape = variable.name.partition(":")[0], tuple(variable.shape)
+            variable.assign(keyed_tensor(name, shape, CONTRACT_SALT, "hwio"))
+    return TracedModel(model.input, model.output)
 
 
 class _Epoch:

@@ -76,3 +76,15 @@ def test_a_file_of_another_system_is_refused(tmp_path: Path) -> None:
     target.write_bytes(canonical_path(tmp_path, "some").read_bytes())
     with pytest.raises(BadInput, match="holds some; expected other"):
         load_canonical(tmp_path, "other")
+
+
+def test_the_readme_shows_what_is_stored(root: Path) -> None:
+    """The table between its marks has a row for every stored check, made from the files."""
+    text = (root / "README.md").read_text(encoding="utf-8")
+    shown = text.split("<!-- canonical digests -->\n")[1].split("<!-- end -->")[0]
+    rows = ["| model | forward | training |", "| --- | --- | --- |"]
+    for path in sorted((root / "expected_results").glob("*/canonical.json")):
+        for one in load_canonical(root / "expected_results", path.parent.name).entries:
+            found = [f"`{one.digests[part][:16]}`" if part in one.digests else "" for part in ("forward", "training")]
+            rows.append(f"| {path.parent.name}/{one.model} | {' | '.join(found)} |")
+    assert shown == "\n".join(rows) + "\n", "put this between the marks:\n" + "\n".join(rows)

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import tensorflow as tf
+from classification_models.tfkeras import Classifiers
 
 from pipelines.common.faces import drawn_faces
 from pipelines.lhc_net import check_tensorflow
@@ -47,6 +48,7 @@ def main(folder: Path) -> None:
             tiny = check_tensorflow._tiny(1)
             check_tensorflow._tiny = lambda count, tiny=tiny: tiny
         told[name] = checked(task(), folder / name)
+    told["from a file"] = from_file(folder / "backbone.h5")
     print(json.dumps(told))
 
 
@@ -57,6 +59,16 @@ def checked(task: PaperTask, folder: Path) -> str:
     check_tensorflow.run(task, run)
     weights = {one.name: one.digest for one in run.trace() if one.operation == "weight" and one.name.startswith("w")}
     return set_digest(weights)
+
+
+def from_file(path: Path) -> bool:
+    """Say whether the backbone starts from a file as image-classifiers writes it."""
+    resnet34, _ = Classifiers.get("resnet34")
+    backbone = resnet34((224, 224, 3), weights=None, include_top=False)
+    backbone.save_weights(path)
+    built = check_tensorflow.built(PaperTask(SETTINGS, path.parent, path, *[None] * 4))  # type: ignore[arg-type]
+    found = {variable.name: tensor_digest(variable) for variable in built.variables}
+    return all(found[variable.name] == tensor_digest(variable) for variable in backbone.variables)
 
 
 def fitted(task: PaperTask) -> str:
