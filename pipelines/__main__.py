@@ -34,7 +34,7 @@ from repro.registry import chosen_models, systems
 from repro.report.text import verdict_table
 from repro.schema import Artifact, Model, Record, System, read_json
 from repro.stages.fetch import declared
-from repro.stages.paper import PAPER, checked_models
+from repro.stages.paper import PAPER, checked_models, sentences
 from repro.stages.stacks import find_stack
 from repro.store.claims import load_claims
 
@@ -97,7 +97,7 @@ def _run(target: str, options: dict[str, str]) -> int:
     if told:
         print(told)
     if (results / "report" / "report.md").is_file():
-        print(f"\nreport: {results / 'report' / 'report.md'} (also .json and .xml)")
+        print(f"\nreport: {results / 'report' / 'report.html'} (also report.md, .json and .xml)")
     codes = {receipt["exit_code"] for receipt in found if receipt["verb"] != "report" or target == "report"}
     if ended != 0 and codes <= {EXIT_OK}:
         print(f"make: the pipeline ended with exit code {ended}; see above", file=sys.stderr)
@@ -214,7 +214,9 @@ def _told(receipts: list[dict[str, Any]]) -> str:
     documents = [record for receipt in receipts for record in receipt.get("records", [])]
     records = [Record.from_data(document, "a receipt") for document in documents]
     measured = [record for record in records if record.stage in ("check-rep", "eval")]
-    return verdict_table(measured) if measured else ""
+    lines = [verdict_table(measured)] if measured else []
+    lines += [f"\n{line}" for record in measured if "paper" in record.result for line in sentences(record)]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -13,21 +13,28 @@ from repro.cli.answer import Answer, finish
 
 def report(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder to write to: RESULTS/report.")] = None,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of report.json and end.")] = False,
     results: options.Results = Path("results"),
     expected: options.Expected = None,
     json: options.Json = False,
     receipt: options.Receipt = None,
 ) -> None:
-    """Merge all records into one report: JSON, Markdown and JUnit XML."""
+    """Merge all records into one report: HTML, Markdown, JSON and JUnit XML."""
 
     def run() -> Answer:
+        if schema:
+            from repro.report.model import Report
+            from repro.schema import pretty_json
+
+            published = Report.json_schema()
+            return Answer({"json_schema": published}, pretty_json(published).rstrip())
         from repro.errors import MissingFile
         from repro.paths import expected_folder
         from repro.registry import systems
         from repro.report.build import build_report
         from repro.report.markdown import markdown
         from repro.report.outcome import exit_code
-        from repro.report.reading import stored_records
+        from repro.report.reading import stored_records, stored_traces
         from repro.report.write import write_report
         from repro.store.claims import load_claims, load_defects
         from repro.store.results import Results
@@ -36,7 +43,8 @@ def report(
         if not records:
             raise MissingFile(f"{results} holds no record to report", next_step="run `make check-rep` first")
         folder = expected_folder(expected)
-        built = build_report(records, load_claims(folder), load_defects(folder), systems().values())
+        traces = stored_traces(Results(results), records)
+        built = build_report(records, load_claims(folder), load_defects(folder), systems().values(), traces)
         written = write_report(built, output or results / "report")
         places = "\n".join(f"{kind}: {path}" for kind, path in written.items())
         text = f"{markdown(built)}\n{places}"

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from repro.compare import Judgement
 from repro.report.claims import claim_rows
+from repro.report.curves import curves
 from repro.report.model import (
     AuditRow,
     BitsRow,
@@ -34,7 +35,9 @@ from repro.report.reading import (
     Reading,
     machine_line,
 )
+from repro.report.strip import strip_of
 from repro.schema import BitVerdict, Claim, Defect, Record, System
+from repro.trace import Trace
 
 _BIT_VERDICTS = frozenset(BitVerdict) - {BitVerdict.BLOCKED}
 
@@ -44,6 +47,7 @@ def build_report(
     claims: Sequence[Claim] = (),
     defects: Sequence[Defect] = (),
     systems: Iterable[System] = (),
+    traces: Mapping[str, Trace] | None = None,
 ) -> Report:
     """Build the report of some records.
 
@@ -51,17 +55,19 @@ def build_report(
         records: by their file's name below the results folder, see :func:`repro.report.reading.stored_records`.
         claims, defects: see :mod:`repro.store.claims`.
         systems: declarations, from which the defects that touch an unmeasured claim are known.
+        traces: by the digest under which a record names its own, for the strips of tensors.
 
     Raises:
         BadInput: a record lacks what its stage must have written; the message names record and field.
     """
     readings = [Reading(name, records[name]) for name in sorted(records)]
+    declared = tuple(systems)
     machines = _machines(readings)
-    bits = _sorted(bits_row(one, machines) for one in readings if one.result.verdict in _BIT_VERDICTS)
+    bits = _sorted(bits_row(one, machines, traces or {}) for one in readings if one.result.verdict in _BIT_VERDICTS)
     blocked = _sorted(_blocked_row(one, one.result.blocked) for one in readings if one.result.blocked is not None)
     data = _data(readings)
-    measurements = _measurements(readings, machines, data)
-    rows = claim_rows(claims, measurements, defects, systems, _missing(readings), _judged(claims, readings))
+    measurements = _measurements(readings, machines, data, {one.name: one.classes for one in declared})
+    rows = claim_rows(claims, measurements, defects, declared, _missing(readings), _judged(claims, readings))
     return Report(
         answer=answer(bits, rows),
         headline=headline(bits, measurements, rows, blocked),
@@ -73,13 +79,31 @@ def build_report(
         blocked=blocked,
         measurements=measurements,
         claims=rows,
+        curves=curves(readings),
         defects=_named(defects, measurements, rows),
-        evidence=tuple(Evidence(record=one.name, stage=one.record.stage, digest=one.digest) for one in readings),
+        evidence=tuple(_evidence(one, machines) for one in readings),
     )
 
 
-def bits_row(one: Reading, machines: Sequence[str] = ()) -> BitsRow:
+def _evidence(one: Reading, machines: Sequence[str]) -> Evidence:
+    record = one.record
+    return Evidence(
+        record=one.name,
+        stage=record.stage,
+        digest=one.digest,
+        machine=_machine(one, machines),
+        parameters=record.parameters,
+        inputs=record.inputs,
+        outputs=record.outputs,
+        switches=record.switches,
+    )
+
+
+def bits_row(one: Reading, machines: Sequence[str] = (), traces: Mapping[str, Trace] | None = None) -> BitsRow:
     """Return what a record says about bits; of a blocked one, why it says nothing."""
+    trace = (traces or {}).get(one.record.outputs.get("trace", ""))
+    told = one.result.bits.comparison or one.result.bits.repeat
+    distances = {each.name: each.max_ulps for each in told.distances} if told else {}
     blocked, parameters = one.result.blocked, one.parameters
     return BitsRow(
         stage=one.record.stage,
@@ -94,6 +118,7 @@ def bits_row(one: Reading, machines: Sequence[str] = ()) -> BitsRow:
         verdict=one.result.verdict,
         sentence=one.result.bits.sentence if blocked is None else blocked.message,
         invariance=one.result.invariance,
+        strip=None if trace is None else strip_of(trace, one.result.verdict, distances),
         record=one.name,
     )
 
@@ -201,19 +226,26 @@ def _audits(readings: Iterable[Reading]) -> tuple[AuditRow, ...]:
 
 
 def _measurements(
-    readings: Sequence[Reading], machines: Sequence[str], data: Iterable[DataRow]
+    readings: Sequence[Reading],
+    machines: Sequence[str],
+    data: Iterable[DataRow],
+    classes: Mapping[str, tuple[str, ...]],
 ) -> tuple[Measurement, ...]:
     editions = {row.content: row.edition for row in data}
     artifacts = _artifacts(readings)
     return _sorted(
-        _measurement(one, machines, editions, artifacts)
+        _measurement(one, machines, editions, artifacts, classes)
         for one in readings
         if one.record.stage == "eval" and one.result.blocked is None
     )
 
 
 def _measurement(
-    one: Reading, machines: Sequence[str], editions: Mapping[str, str], artifacts: Mapping[str, set[str]]
+    one: Reading,
+    machines: Sequence[str],
+    editions: Mapping[str, str],
+    artifacts: Mapping[str, set[str]],
+    classes: Mapping[str, tuple[str, ...]],
 ) -> Measurement:
     asked, told = one.as_parameters(EvaluationParameters), one.as_result(EvaluationResult)
     digest = one.input("checkpoint")
@@ -236,7 +268,10 @@ def _measurement(
         interval=told.interval,
         spread=told.spread if len(told.runs) > 1 else None,
         printed=tuple(run.printed for run in told.runs if run.printed is not None),
+        counts=tuple(run.correct for run in told.runs if run.correct is not None),
         confusion=told.confusion,
+        classes=classes.get(one.record.system or "", ()),
+        certificate=told.certificate,
         unseen=told.unseen,
         keeps=asked.protocol.keeps,
         mends=asked.protocol.mends,

@@ -47,6 +47,7 @@ def markdown(report: Report) -> str:
         *_audits(report),
         *_measurements(report),
         *_claims(report),
+        *_curves(report),
         *_defects(report),
         *_evidence(report),
     ]
@@ -188,6 +189,8 @@ def _details(one: Measurement) -> Iterator[str]:
         yield f"{spread.minimum} to {spread.maximum} right over {spread.runs} seeds, {spread.mean:.1f} on average"
     if one.printed:
         yield f"the published code prints {_distinct(one.printed)}"
+    if one.certificate is not None:
+        yield one.certificate.sentence()
     if one.unseen is not None and one.unseen.n:
         unseen = one.unseen
         yield f"without images that are also in the training set {_share(unseen.correct, unseen.n)} of {unseen.n}"
@@ -235,6 +238,17 @@ def _beside(row: ClaimRow) -> Iterator[str]:
         whose = "the published checkpoint" if one.published else "another checkpoint"
         verdict = "" if one.verdict is None else f": {one.verdict}"
         yield escaped(f"{row.id}, {one.protocol}, {whose} {one.checkpoint}{verdict}: {one.reason}")
+
+
+def _curves(report: Report) -> Iterator[str]:
+    if report.curves:
+        yield "## Training"
+        rows = []
+        for one in report.curves:
+            (_, first), (last_epoch, last) = one.points[0], one.points[-1]
+            numbers = [f"{last_epoch:g}", f"{first:.4g}", f"{last:.4g}"]
+            rows.append([*map(escaped, (f"{one.system}/{one.model}", one.run, one.quantity)), *numbers])
+        yield _table(["model", "run", "quantity", "epochs", "at first", "at last"], rows)
 
 
 def _defects(report: Report) -> Iterator[str]:

@@ -6,7 +6,8 @@ from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
 from repro.compare import Attainability
-from repro.schema import ClaimVerdict, Defect, Document, Frozen, Hex32
+from repro.compare.certificate import Certificate
+from repro.schema import ClaimVerdict, Defect, Document, Frozen, Hex32, PlainData
 
 
 class Answer(StrEnum):
@@ -32,6 +33,43 @@ class Invariance(Frozen):
     sentence: str = ""
 
 
+class StripSegment(Frozen):
+    """Neighbouring tensors of one phase that fared alike.
+
+    Attributes:
+        phase: what stands before the first ``/`` of their names.
+        state: ``same``, ``different``, or ``not compared`` where nothing is stored.
+        first, last: their names' ends.
+    """
+
+    phase: str
+    state: Literal["same", "different", "not compared"]
+    tensors: int
+    first: str
+    last: str
+
+
+class StripDistance(Frozen):
+    """A divergent tensor's place in its trace, from 0, and its largest sampled distance if there is one."""
+
+    place: int
+    name: str
+    ulps: int | None
+
+
+class Strip(Frozen):
+    """The tensors of one trace in the order of computation.
+
+    Attributes:
+        segments: all tensors, neighbours that fared alike together.
+        distances: the first divergent tensor, then the farthest of each stretch of the trace.
+    """
+
+    tensors: int
+    segments: tuple[StripSegment, ...]
+    distances: tuple[StripDistance, ...] = ()
+
+
 class BitsRow(Frozen):
     """One comparison of bits.
 
@@ -41,6 +79,7 @@ class BitsRow(Frozen):
         isa: cap on the instruction set; ``None`` is no cap.
         machine: number in :attr:`Report.machines`, counted from 1.
         profile_class: the stored class that this machine belongs to.
+        strip: its tensors one by one; ``None`` where the trace is not at hand.
         record: the record's name in :attr:`Report.evidence`.
     """
 
@@ -56,6 +95,7 @@ class BitsRow(Frozen):
     verdict: str
     sentence: str = ""
     invariance: tuple[Invariance, ...] = ()
+    strip: Strip | None = None
     record: str
 
 
@@ -86,7 +126,10 @@ class Measurement(Frozen):
         correct, n, interval: of the first seed where the protocol is random; the interval is 95 % Wilson.
         spread: over all seeds; ``None`` where the protocol is not random.
         printed: what the published code prints of it, one entry a seed; empty where that is the accuracy.
+        counts: right answers, one entry a seed.
         confusion: rows are true classes, columns answers.
+        classes: their names, where the system is known.
+        certificate: whether the count can differ on other machines, where that was asked.
         unseen: the same count without the images that also occur in the training set.
         keeps, mends: ids of defects, as the protocol declares them.
         diagnosis: numbers that show a defect at work.
@@ -111,7 +154,10 @@ class Measurement(Frozen):
     interval: tuple[float, float]
     spread: Spread | None = None
     printed: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()
+    classes: tuple[str, ...] = ()
+    certificate: Certificate | None = None
     unseen: Share | None = None
     keeps: tuple[str, ...] = ()
     mends: tuple[str, ...] = ()
@@ -252,12 +298,44 @@ class AuditRow(Frozen):
     lists: Hex32
 
 
+class Curve(Frozen):
+    """One number over the epochs of one training run.
+
+    Attributes:
+        run: which run, by its seed.
+        quantity: the number's name in the record.
+        points: (epoch, value).
+    """
+
+    system: str
+    model: str
+    run: str
+    quantity: str
+    points: tuple[tuple[float, float], ...]
+    record: str
+
+
 class Evidence(Frozen):
-    """One record: its file below the results folder, and the digest of all in it but the timing."""
+    """One record.
+
+    Attributes:
+        record: its file below the results folder.
+        digest: of all in it but the timing.
+        machine: number in :attr:`Report.machines`.
+        parameters, inputs, outputs, switches: as the record has them.
+    """
 
     record: str
     stage: str
     digest: Hex32
+    machine: int | None = None
+    parameters: PlainData = {}
+    inputs: dict[str, str] = {}
+    outputs: dict[str, str] = {}
+    switches: PlainData = {}
+
+
+SCHEMA_URI = "https://json-schema.org/draft/2020-12/schema"
 
 
 class Report(Document):
@@ -281,5 +359,20 @@ class Report(Document):
     blocked: tuple[BlockedRow, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     claims: tuple[ClaimRow, ...] = ()
+    curves: tuple[Curve, ...] = ()
     defects: tuple[Defect, ...] = ()
     evidence: tuple[Evidence, ...] = ()
+
+    @classmethod
+    def json_schema(cls) -> dict[str, Any]:
+        """Return the JSON Schema of what ``report.json`` holds, its schema line included."""
+        schema = cls.model_json_schema()
+        name = f"{cls.kind}/{cls.version}"
+        line = {"const": name, "description": "Kind and version of the document; readers refuse newer ones."}
+        return {
+            "$schema": SCHEMA_URI,
+            "title": name,
+            **{key: value for key, value in schema.items() if key not in ("title", "properties", "required")},
+            "properties": {"schema": line, **schema["properties"]},
+            "required": ["schema", *schema.get("required", [])],
+        }

@@ -8,10 +8,12 @@ from typing import Annotated, Any, TypeVar
 from blake3 import blake3
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
-from repro.errors import BadInput
+from repro.compare.certificate import Certificate
+from repro.errors import BadInput, MissingFile
 from repro.report.model import Invariance, Share, Spread
 from repro.schema import BitVerdict, Hex32, Record, canonical_json
 from repro.store.results import Results
+from repro.trace import Trace
 
 
 class _Part(BaseModel):
@@ -57,17 +59,33 @@ class Parameters(_Part):
         return ", ".join([*named, *(one for one in (self.checkpoint, self.artifact) if one)])
 
 
+class DistanceTold(_Part):
+    """How far one tensor is from what is stored."""
+
+    name: str
+    max_ulps: int | None = None
+
+
+class ComparisonTold(_Part):
+    """Which tensors are not what is stored, or not those of the repeated run."""
+
+    distances: tuple[DistanceTold, ...] = ()
+
+
 class BitsTold(_Part):
     """What a judgement of bits told."""
 
     sentence: str = ""
     profile_class: str | None = None
+    comparison: ComparisonTold | None = None
+    repeat: ComparisonTold | None = None
 
 
 class Run(_Part):
     """One seed of an evaluation."""
 
     printed: str | None = None
+    correct: int | None = None
 
 
 class Blocked(_Part):
@@ -104,6 +122,7 @@ class EvaluationResult(AnyResult):
     confusion: tuple[tuple[Annotated[int, Field(ge=0)], ...], ...] = ()
     unseen: Annotated[Share, _known(Share)] | None = None
     diagnosis: dict[str, Any] = {}
+    certificate: Annotated[Certificate, _known(Certificate)] | None = None
 
     @model_validator(mode="after")
     def _is_a_share(self) -> EvaluationResult:
@@ -140,6 +159,22 @@ class ExactFloat(_Part):
     """A float as records hold it."""
 
     text: str
+
+
+class CurveTold(_Part):
+    """One training run: rows of numbers, each with its epoch."""
+
+    seed: int | None = None
+    epochs: tuple[dict[str, float | int | str | dict[str, Any] | None], ...] = ()
+
+
+_Rows = BeforeValidator(lambda value: {"epochs": value} if isinstance(value, list) else value)
+
+
+class RetrainResult(AnyResult):
+    """What training anew told: for each run its rows, alone or beside its seed."""
+
+    curves: tuple[Annotated[CurveTold, _Rows], ...] = ()
 
 
 class PaperTold(_Part):
@@ -268,6 +303,22 @@ def stored_records(results: Results) -> dict[str, Record]:
     """Return every record of a results folder by its file's name below that folder."""
     paths = (results.folder / "records").glob("*/*/*.json")
     return {path.relative_to(results.folder).as_posix(): Record.read(path) for path in sorted(paths)}
+
+
+def stored_traces(results: Results, records: Mapping[str, Record]) -> dict[str, Trace]:
+    """Return the traces that records name, by digest; one that is not at hand is left out.
+
+    Raises:
+        Contradiction, BadInput: one is not what its digest says, or no trace.
+    """
+    digests = {record.outputs["trace"] for record in records.values() if "trace" in record.outputs}
+    found = {}
+    for digest in sorted(digests):
+        try:
+            found[digest] = results.load_document(Trace, digest)
+        except MissingFile:  # records travel without their traces too
+            continue
+    return found
 
 
 def machine_line(record: Record) -> str | None:

@@ -40,7 +40,7 @@ def test_check_rep_ends_with_a_table_and_a_report(checked: tuple[Place, Ended]) 
     place, ended = checked
     assert ended.code == 0, ended.err
     assert re.search(r"deep-emotion/deep_emotion +check-rep +embedded +cpu +unrecorded", ended.out)
-    assert "report.md" in ended.out
+    assert "report.html" in ended.out
     suites = ElementTree.parse(place.results / "report" / "report.xml").getroot()
     assert suites.tag == "testsuites"
     assert len(place.records()) == 2, "etl and check-rep"

@@ -236,7 +236,8 @@ def test_the_terminal_table_is_safe_and_in_order() -> None:
 def test_write_report_writes_every_format_atomically(tmp_path: Path) -> None:
     paths = write_report(report(), tmp_path / "report")
     assert {suffix: path.read_text(encoding="utf-8") for suffix, path in paths.items()} == TEXTS
-    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["report.json", "report.md", "report.xml"]
+    names = sorted(path.name for path in (tmp_path / "report").iterdir())
+    assert names == ["report.html", "report.json", "report.md", "report.xml"]
     assert Report.read(paths["json"]) == report()
     assert read_json(paths["json"])["schema"] == "repro-report/1"
 

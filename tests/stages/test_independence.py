@@ -26,6 +26,6 @@ def test_two_places_two_orders_one_result(tmp_path: Path) -> None:
     for arguments in (evaluation, check, ("report",)):
         assert elsewhere.run(*arguments, **_ELSEWHERE).code == 0
     assert here.records() == elsewhere.records()
-    for name in ("report.json", "report.md", "report.xml"):
+    for name in ("report.json", "report.md", "report.xml", "report.html"):
         one, other = (place.results / "report" / name for place in (here, elsewhere))
         assert one.read_bytes() == other.read_bytes(), name

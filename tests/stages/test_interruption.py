@@ -81,5 +81,5 @@ def test_twenty_kills_over_all_stages(tmp_path: Path, checkpoint: Path) -> None:
         ended = killed.run(*arguments)
         assert ended.code == 0, ended.err
     assert killed.records() == undisturbed.records()
-    for name in ("report.json", "report.md", "report.xml"):
+    for name in ("report.json", "report.md", "report.xml", "report.html"):
         assert (killed.results / "report" / name).read_bytes() == (undisturbed.results / "report" / name).read_bytes()

@@ -1,0 +1,117 @@
+"""The HTML report: complete, harmless, the same bytes each time; and the published schema of the JSON."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import jsonschema
+
+from repro.report import build_report
+from repro.report.html import html
+from repro.report.model import Report
+from repro.report.strip import strip_of
+from repro.schema import pretty_json, read_json
+from repro.trace import Trace, TraceEntry
+from tests.report import made
+from tests.report.test_formats import RECORDS, TEXTS, report
+
+ROOT = Path(__file__).parents[2]
+SCRIPT = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)>\"'><b>"
+
+
+class Page(HTMLParser):
+    """What a browser would find in a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_it_needs_nothing_from_elsewhere() -> None:
+    page = Page(TEXTS["html"])
+    for tag, attributes in page.tags:
+        assert not (attributes.get("src") or "").strip(), tag
+        href = attributes.get("href")
+        assert href is None or href.startswith(("#", "data:,")), href
+    assert "@import" not in TEXTS["html"]
+    assert "url(" not in TEXTS["html"]
+
+
+def test_every_link_has_its_place_and_every_place_one_name() -> None:
+    page = Page(TEXTS["html"])
+    names = [attributes["id"] for _, attributes in page.tags if "id" in attributes]
+    assert len(names) == len(set(names))
+    links = {attributes["href"] for tag, attributes in page.tags if tag == "a"}
+    assert {link[1:] for link in links if link} <= set(names)
+
+
+def test_every_measured_claim_links_to_its_records() -> None:
+    for row in report().claims:
+        line = re.search(rf'<tr id="claim-{row.id}">.*?</tr>', TEXTS["html"], re.S)
+        assert line is not None
+        assert line[0].count('class="evidence"') == len(row.measurements)
+
+
+def test_text_from_records_is_shown_and_never_obeyed() -> None:
+    hostile = made.check_rep("different", system=SCRIPT, model=SCRIPT)
+    result = {**hostile.result, "bits": {"sentence": SCRIPT, "profile_class": SCRIPT}}
+    records = made.named(
+        hostile.model_copy(update={"result": result, "stage": SCRIPT, "switches": {SCRIPT: SCRIPT}}),
+        made.evaluation(data=SCRIPT, checkpoint="c" * 64, device=SCRIPT),
+        made.blocked(SCRIPT, f"make {SCRIPT}"),
+        made.etl(SCRIPT),
+    )
+    claims = [made.claim(note=SCRIPT, source=SCRIPT)]
+    defects = [made.defect("A-KEPT", summary=SCRIPT, measured=SCRIPT)]
+    page = Page(html(build_report(records, claims, defects)))
+    assert [tag for tag, _ in page.tags].count("script") == 1
+    assert not {"img", "b"} & {tag for tag, _ in page.tags if tag == "img"}
+    assert not any(name.startswith("on") for _, attributes in page.tags for name in attributes)
+
+
+def entry(name: str) -> TraceEntry:
+    return TraceEntry(name=name, operation="Conv2d", dtype="float32", shape=(1,), digest="a" * 64)
+
+
+def test_a_strip_is_green_until_the_first_divergence() -> None:
+    names = ["forward/a", "forward/b", "forward/c", "step1/d", "step1/e"]
+    strip = strip_of(Trace.from_entries([entry(name) for name in names]), "different", {"forward/c": 1, "step1/d": 9})
+    assert [(one.phase, one.state, one.tensors) for one in strip.segments] == [
+        ("forward", "same", 2),
+        ("forward", "different", 1),
+        ("step1", "different", 1),
+        ("step1", "same", 1),
+    ]
+    assert [(one.place, one.name, one.ulps) for one in strip.distances] == [(2, "forward/c", 1), (3, "step1/d", 9)]
+
+
+def test_a_strip_of_a_long_trace_stays_small_and_keeps_the_farthest() -> None:
+    names = [f"step/{number}" for number in range(5000)]
+    strip = strip_of(
+        Trace.from_entries([entry(name) for name in names]),
+        "different",
+        {name: place for place, name in enumerate(names)},
+    )
+    assert len(strip.distances) <= 241
+    assert strip.distances[-1].ulps == 4999
+
+
+def test_trained_curves_are_drawn() -> None:
+    epochs = [{"epoch": number, "loss": {"hex": "0x1p0", "text": f"{2 / number}"}} for number in (1, 2, 3)]
+    record = made.check_rep(stage="retrain", result={"verdict": "unrecorded", "curves": [epochs]})
+    built = build_report({**RECORDS, **made.named(record)})
+    assert [(one.quantity, len(one.points)) for one in built.curves] == [("loss", 3)]
+    assert "polyline" in html(built)
+
+
+def test_the_json_is_what_the_published_schema_says() -> None:
+    published = read_json(ROOT / "docs" / "schema" / "repro-report-1.json")
+    assert pretty_json(published) == pretty_json(Report.json_schema()), "write it anew: repro report --schema"
+    jsonschema.Draft202012Validator.check_schema(published)
+    jsonschema.validate(report().to_data(), published)
