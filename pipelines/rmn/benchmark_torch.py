@@ -134,13 +134,3 @@ def efficientnet_b2b() -> nn.Module:
 def resattnet56() -> nn.Module:
     """Return the residual attention network of depth 56."""
     return get_model("resattnet56", pretrained=False, num_classes=NUM_CLASSES)
-
-
-def resnet34_imagenet() -> nn.Module:
-    """Return ResNet34 of the ImageNet table."""
-    return models.resnet34(weights=None)
-
-
-def cbam_resnet34_imagenet() -> nn.Module:
-    """Return ResNet34 with convolutional block attention, of the ImageNet table; in no published commit (R-LINKS)."""
-    return get_model("cbam_resnet34", pretrained=False)

@@ -64,8 +64,3 @@ def resmasking_dropout2() -> ResMaskingNet:
     return ResMaskingNet(
         lambda: nn.Sequential(nn.Linear(_FEATURES, 128), nn.ReLU(), nn.Dropout(0.5), nn.Linear(128, NUM_CLASSES))
     )
-
-
-def resmasking_imagenet() -> ResMaskingNet:
-    """Return the network of the ImageNet table. The published class has 7 outputs whatever is asked (R-HEADS)."""
-    return ResMaskingNet(lambda: nn.Linear(_FEATURES, 1000))

@@ -35,17 +35,3 @@ CENTRE_LOSS: dict[str, Any] = {
     # From epoch 21 on. The published configurations lack these three keys (R-CENTER); the values are ours.
     "centre_loss": {"from_epoch": 21, "weight": 0.5, "learning_rate": 1e-3, "classes": 7, "features": 2},
 }
-
-IMAGENET: dict[str, Any] = {
-    "loss": "cross-entropy",
-    "class_weights": None,
-    "optimizer": "SGD",
-    "learning_rate": 0.1,
-    "momentum": 0.9,
-    "weight_decay": 1e-4,
-    "batch": 256,
-    "epochs": 90,
-    "schedule": {"kind": "step", "every": 30, "factor": 0.1},
-    "selection": "highest top-1 accuracy on the validation set",
-    "augmentation": {"random_resized_crop": 224, "flip": 0.5},
-}

@@ -162,7 +162,7 @@ def _loaded(model: Model, task: dict[str, Any]) -> tuple[keras.Model, dict[str, 
 def _contract(recorder: Recorder, model: Model, network: keras.Model) -> None:
     image = keyed_image((_CONTRACT_BATCH, *model.contract_shape), CONTRACT_SALT)
     scaled = image * np.float32(model.contract_scale) + np.float32(model.contract_shift)
-    scaled = np.ascontiguousarray(np.broadcast_to(scaled, (_CONTRACT_BATCH, *model.input_shape)))
+    scaled = np.array(np.broadcast_to(scaled, (_CONTRACT_BATCH, *model.input_shape)), order="C")
     recorder.add("contract/input", scaled, "input")
     with recorder.layers(network, "contract"):
         network(scaled, training=False)

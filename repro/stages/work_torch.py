@@ -188,7 +188,7 @@ def _keyed_network(model: Model, device: str) -> nn.Module:
 def _contract(recorder: Recorder, model: Model, network: nn.Module, device: str) -> None:
     image = keyed_image((_CONTRACT_BATCH, *model.contract_shape), CONTRACT_SALT)
     scaled = image * np.float32(model.contract_scale) + np.float32(model.contract_shift)
-    scaled = np.ascontiguousarray(np.broadcast_to(scaled, (_CONTRACT_BATCH, *model.input_shape)))
+    scaled = np.array(np.broadcast_to(scaled, (_CONTRACT_BATCH, *model.input_shape)), order="C")
     recorder.add("contract/input", scaled, "input")
     with torch.no_grad(), recorder.layers(network, "contract"):
         network(torch.from_numpy(scaled).to(device))
