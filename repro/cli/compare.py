@@ -9,12 +9,18 @@ import typer
 
 from repro.cli import options
 from repro.cli.answer import Answer, finish
+from repro.compare.machines import Run
 
 
 def compare(
     sources: Annotated[
         list[Path], typer.Argument(help="Traces, records, bundles or results folders, of any number of machines.")
     ],
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Run the two models again here and name the operation at which they part.")
+    ] = False,
+    data: options.Data = "embedded",
+    results: options.Results = Path("results"),
     json: options.Json = False,
 ) -> None:
     """Compare runs tensor by tensor: the first that differs, classes of identical bits, what separates them."""
@@ -27,7 +33,10 @@ def compare(
         from repro.report.comparison import comparison_text
         from repro.store.runs import read_runs
 
-        runs = sorted(read_runs(sources), key=lambda one: one.key)
+        found_runs = read_runs(sources)
+        if deep:
+            return _deep(found_runs, data, results)
+        runs = sorted(found_runs, key=lambda one: one.key)
         groups = [list(group) for _, group in groupby(runs, key=lambda one: one.key)]
         found = [group_runs(group) for group in groups if len(group) > 1]
         if not found:
@@ -37,10 +46,24 @@ def compare(
         single = [group[0].key for group in groups if len(group) == 1]
         if single:
             text += "\n\nonly one run each: " + "; ".join(single)
-        data = {"groups": [one.model_dump(mode="json") for one in found], "alone": single}
+        told = {"groups": [one.model_dump(mode="json") for one in found], "alone": single}
         if len(found) == 1 and len(found[0].labels) == 2:
-            data["comparison"] = found[0].pairs[0].comparison.model_dump(mode="json")
+            told["comparison"] = found[0].pairs[0].comparison.model_dump(mode="json")
         code = EXIT_OK if all(one.identical for one in found) else EXIT_CONTRADICTION
-        return Answer(data, text, code)
+        return Answer(told, text, code)
 
     finish("compare", run, as_json=json)
+
+
+def _deep(runs: list[Run], data: str, results: Path) -> Answer:
+    from repro.errors import EXIT_CONTRADICTION, UsageError
+    from repro.stages.localise import Side, localise
+
+    sides = [Side(one.label, one.record, one.trace) for one in runs if one.record is not None]
+    if len(sides) != 2 or len(runs) != 2:
+        raise UsageError(
+            f"--deep wants two records, found {len(sides)} among {len(runs)} runs",
+            next_step="name the files of two records below RESULTS/records/check-rep",
+        )
+    found = localise(*sides, data=data, results=results)
+    return Answer({"localised": found.model_dump(mode="json")}, found.sentence, EXIT_CONTRADICTION)

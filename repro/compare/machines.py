@@ -18,7 +18,7 @@ from enum import StrEnum
 
 from repro.compare.divergence import Comparison, compare_traces
 from repro.errors import BadInput
-from repro.schema import Frozen, Scalar
+from repro.schema import Frozen, Record, Scalar
 from repro.trace import Trace
 
 UNKNOWN = "(unknown)"
@@ -34,12 +34,14 @@ class Run(Frozen):
         key: what was computed; only runs with one key are compared.
         trace: its tensors.
         fields: the machine and the stack, flat; empty where the trace is all there is.
+        record: what names the trace, if it was had from one.
     """
 
     label: str
     key: str
     trace: Trace
     fields: dict[str, Scalar] = {}
+    record: Record | None = None
 
 
 class Pair(Frozen):

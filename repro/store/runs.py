@@ -98,7 +98,7 @@ def _run(name: str, record: Record, trace: Trace) -> Run:
     arithmetic = parameters.get("arithmetic", "native")
     key = f"{record.stage} {record.system}/{record.model}, {arithmetic}, {what}"
     label = ", ".join([name, *([str(parameters["device"])] if parameters.get("device") else []), *caps])
-    return Run(label=label, key=key, trace=trace, fields=_fields(record))
+    return Run(label=label, key=key, trace=trace, fields=_fields(record), record=record)
 
 
 def _fields(record: Record) -> dict[str, Scalar]:
