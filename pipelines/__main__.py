@@ -34,7 +34,7 @@ from repro.registry import chosen_models, systems
 from repro.report.text import verdict_table
 from repro.schema import Artifact, Model, Record, System, read_json
 from repro.stages.fetch import declared
-from repro.stages.paper import PAPER, checked_models
+from repro.stages.paper import PAPER, checked_models, sentences
 from repro.stages.stacks import find_stack
 from repro.store.claims import load_claims
 
@@ -55,6 +55,8 @@ _KEYS = (
     "certify",
     "arithmetic",
 )
+_USUAL = ("as-published/test", "corrected/test")
+
 _WORST_FIRST = (EXIT_INTERNAL, EXIT_USAGE, EXIT_CONTRADICTION, EXIT_PREREQUISITE)
 
 
@@ -142,7 +144,7 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
             raise UsageError("CHECKPOINT= is of one model", next_step="name it with SYSTEMS= and MODELS=")
         return config | {
             "checkpoints": {"given": options["checkpoint"]},
-            "evaluations": [f"{config['models'][0]}/given"],
+            "evaluations": [f"{config['models'][0]}/given/{way}" for way in _USUAL],
         }
     wanted = [one for one in downloads if not names or one.system in names]
     checkpoints = [one for one in wanted if one.kind == "checkpoint"]
@@ -151,9 +153,10 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
         "fetch": shlex.join([*(one.id for one in wanted), *([] if options["data"] else [_PUBLISHED_DATA])]),
         "checkpoints": {one.id: f"artifact:{one.id}" for one in checkpoints},
         "evaluations": [
-            f"{system.name}/{model.name}/{one.id}"
+            f"{system.name}/{model.name}/{one.id}/{way}"
             for system, model in chosen
             for one in _of_model(system, model, checkpoints)
+            for way in _ways(model, one)
         ],
         "ensembles": sorted({f"{system.name}/{one.name}" for system, _ in chosen for one in system.ensembles}),
     }
@@ -199,6 +202,18 @@ def _of_model(system: System, model: Model, checkpoints: list[Artifact]) -> list
     return [one for one in own if one.id in claimed]
 
 
+def _ways(model: Model, checkpoint: Artifact) -> list[str]:
+    """Return how a checkpoint is evaluated, ``protocol/split``: the usual ways, and those of its published numbers."""
+    claimed = {
+        f"{claim.protocol}/{claim.split_name}"
+        for claim in load_claims(expected_folder())
+        if (claim.model_name, claim.artifact) == (model.name, checkpoint.id)
+        and claim.protocol not in (None, PAPER)
+        and claim.split_name is not None
+    }
+    return sorted({*_USUAL, *claimed})
+
+
 def _snakemake(config: dict[str, Any]) -> int:
     with tempfile.NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
         json.dump(config, file)
@@ -214,7 +229,9 @@ def _told(receipts: list[dict[str, Any]]) -> str:
     documents = [record for receipt in receipts for record in receipt.get("records", [])]
     records = [Record.from_data(document, "a receipt") for document in documents]
     measured = [record for record in records if record.stage in ("check-rep", "eval")]
-    return verdict_table(measured) if measured else ""
+    lines = [verdict_table(measured)] if measured else []
+    lines += [f"\n{line}" for record in measured if "paper" in record.result for line in sentences(record)]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,7 @@ class Dataset:
     edition: str
     labelled: np.ndarray = field(default_factory=lambda: np.empty(0, np.bool_))
     usage_names: ClassVar[tuple[str, ...]] = USAGES
+    class_names: ClassVar[tuple[str, ...]] = CLASSES
 
     def __post_init__(self) -> None:
         count = len(self.images)

@@ -178,7 +178,7 @@ SYSTEM = System(
             **_PLAIN,
         ),
     ),
-    dataset="pipelines.common.containers:read_container",
+    dataset="pipelines.common.image_folders:read_images",
     embedded="pipelines.common.faces:embedded",
     prepare="pipelines.poster.protocol:prepare",
     summarise="pipelines.poster.protocol:summarise",

@@ -94,6 +94,12 @@ class canonical(TorchDispatchMode):  # noqa: N801 - a context manager, as torch.
         self._ordinal += 1
         return words.reshape(shape).to(device)
 
+    def random_normal(self, shape: tuple[int, ...], device: torch.device) -> Tensor:
+        """Return the step's next random operation's standard normal numbers (:func:`repro.canonical.philox.normal`)."""
+        drawn = philox.normal(self._seed, shape, ordinal=self._ordinal, step=self._step)
+        self._ordinal += 1
+        return drawn.to(device)
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:

@@ -48,6 +48,8 @@ def etl(
         lines += [f"  {usage:<12} {count:>6} rows" for usage, count in labelled.items() if count]
         if result["unlabelled"]:
             lines.append(f"  {'no label':<12} {result['unlabelled']:>6} rows")
+        if "files" in result:
+            lines.append(f"  files        {result['files']['digest']} (names and bytes of {result['files']['count']})")
         lines.append(f"  content      {result['content']}")
         told = [read_votes(chosen_systems(system)[0], data, votes, store, force=force)] if votes is not None else []
         lines += [line for one in told for line in _votes_lines(one)]

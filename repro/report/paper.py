@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from repro.compare import Judgement
+from repro.report.quantities import EMBEDDED
 from repro.report.reading import PaperResult, PaperTold, Reading
 from repro.schema import Claim, ClaimVerdict
 
@@ -25,7 +26,9 @@ def judged_paper(claim: Claim, readings: Iterable[Reading]) -> Judgement | None:
     for one in readings:
         protocol = one.parameters.protocol
         names = (one.record.system, one.record.model, protocol and protocol.name)
-        if names == (claim.system, claim.model_name, _PAPER) and one.result.blocked is None:
+        if one.parameters.data == EMBEDDED or one.result.blocked is not None:
+            continue
+        if names == (claim.system, claim.model_name, _PAPER):
             judged.append(_judged(claim, one.as_result(PaperResult).paper))
     return min(judged, key=lambda judgement: _WORST_FIRST.index(judgement.verdict), default=None)
 

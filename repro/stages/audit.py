@@ -89,7 +89,7 @@ class _Found:
 
     def __init__(self, data: StoredData) -> None:
         self.content = data.content
-        self.images, self.labels, self.labelled = data.images(), data.all_labels(), data.labelled()
+        self.images, self.labels, self.labelled = data.array(), data.all_labels(), data.labelled()
         self.rows = data.rows_by_usage()
         numbers: dict[str, int] = {}
         self.number = np.array([numbers.setdefault(tensor_digest(image), len(numbers)) for image in self.images])

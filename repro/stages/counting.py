@@ -81,9 +81,8 @@ def count_answers(
 
 def seen_in_training(data: StoredData, split: Split) -> np.ndarray:
     """Return which images of a split occur, to the pixel, among training rows outside it (F-DUP), bool (n,)."""
-    images, rows, others = data.images(), data.rows(split), data.training_rows_outside(split)
-    known = {images[row].tobytes() for row in others}
-    return np.array([images[row].tobytes() in known for row in rows])
+    known = set(data.contents(data.training_rows_outside(split)))
+    return np.array([content in known for content in data.contents(data.rows(split))])
 
 
 def confusion_matrix(predictions: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:

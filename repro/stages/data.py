@@ -2,34 +2,74 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from repro.errors import BadInput
+from repro.errors import BadInput, UsageError
+from repro.registry import resolve
 from repro.schema import Split
 
 ARRAYS = ("images", "labels", "usages", "labelled")
+Images = np.ndarray | Sequence[np.ndarray]
+"""All images of a data set: one array, or a sequence of arrays that are decoded when they are asked for."""
 
 
 @dataclass(frozen=True)
 class StoredData:
     """One decoded data set: one ``.npy`` file for each of ``ARRAYS`` in a folder.
 
+    Where the images stay files, ``files.json`` takes the place of ``images.npy``: each row's name and digests.
+
     Attributes:
         usage_names: what the codes in ``usages`` mean.
         content: digest of the content, the same for every container of it.
+        classes: what the labels mean, where the data say so.
+        source: the folder of the images, where they stay files.
+        opener: ``(folder, names) -> sequence``, which opens them.
     """
 
     folder: Path
     name: str
     usage_names: tuple[str, ...]
     content: str
+    classes: tuple[str, ...] = ()
+    source: Path | None = None
+    opener: str | None = None
 
-    def images(self) -> np.ndarray:
-        """Return all images, uint8 (n, height, width), mapped and not read."""
+    def images(self) -> Images:
+        """Return all images: uint8 (n, height, width), mapped and not read; or uint8 arrays of any size, by row."""
+        if self.opener is None:
+            return self.array()
+        opened: Sequence[np.ndarray] = resolve(self.opener)(self.source, [file["name"] for file in self.files()])
+        return opened
+
+    def array(self) -> np.ndarray:
+        """Return all images as one array, mapped.
+
+        Raises:
+            UsageError: they stay files, of any size.
+        """
+        if self.opener is not None:
+            raise UsageError(f"{self.name} is a folder of images of any size; this needs a container of FER2013")
         return np.load(self.folder / "images.npy", mmap_mode="r", allow_pickle=False)
+
+    def files(self) -> list[dict[str, Any]]:
+        """Return what is known of each image that stays a file, by row."""
+        known: list[dict[str, Any]] = json.loads((self.folder / "files.json").read_text(encoding="utf-8"))
+        return known
+
+    def contents(self, rows: np.ndarray) -> list[bytes]:
+        """Return for each of these rows what only images of the same pixels share."""
+        if self.opener is not None:
+            files = self.files()
+            return [files[row]["pixels"].encode() for row in rows]
+        images = self.array()
+        return [images[row].tobytes() for row in rows]
 
     def labels(self, rows: np.ndarray) -> np.ndarray:
         """Return the labels of these rows, (m,).
@@ -86,11 +126,28 @@ class StoredData:
             "name": self.name,
             "usage_names": list(self.usage_names),
             "content": self.content,
+            "classes": list(self.classes),
+            "source": None if self.source is None else str(self.source.resolve()),
+            "opener": self.opener,
         }
 
     @classmethod
     def from_task(cls, data: dict[str, object]) -> StoredData:
         """Build it again in the child."""
-        names = data["usage_names"]
+        names, classes, source = data["usage_names"], data["classes"], data["source"]
         assert isinstance(names, list)
-        return cls(Path(str(data["folder"])), str(data["name"]), tuple(names), str(data["content"]))
+        assert isinstance(classes, list)
+        return cls(
+            Path(str(data["folder"])),
+            str(data["name"]),
+            tuple(names),
+            str(data["content"]),
+            tuple(classes),
+            None if source is None else Path(str(source)),
+            None if data["opener"] is None else str(data["opener"]),
+        )
+
+
+def taken(images: Images, rows: np.ndarray) -> Images:
+    """Return these rows' images: as an array where they are one, else as a list."""
+    return np.asarray(images[rows]) if isinstance(images, np.ndarray) else [images[int(row)] for row in rows]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from repro.digest import file_digest, folder_digest
+from repro.digest import file_digest, folder_digest, set_digest
 from repro.errors import MissingFile
 from repro.registry import resolve
 from repro.schema import Preparation, Record, System
@@ -58,13 +59,24 @@ def etl(system: System | Preparation, data: str, results: Results, *, force: boo
     place = results.record_path("etl", None, None, address(parameters, inputs))
     stored = results.load_record(place)
     if not force and stored is not None and stored.inputs == inputs:
-        decoded = _decoded(results, stored)
-        if all(_intact(decoded.folder / f"{name}.npy", stored.outputs[name]) for name in ARRAYS):
+        decoded = _decoded(results, stored, path)
+        if all(_intact(decoded.folder / _file(name), digest) for name, digest in stored.outputs.items()):
             return stored, decoded
     dataset = _read(reader, None if embedded else path)
     content = dataset.content_digest()
     folder = results.folder / "data" / content[:_FOLDER_DIGITS]
-    outputs = {name: _write(folder / f"{name}.npy", getattr(dataset, name)) for name in ARRAYS}
+    files = getattr(dataset, "files", None)  # its images stay where they are
+    outputs = {
+        name: _write(folder / _file(name), getattr(dataset, name))
+        for name in ARRAYS
+        if files is None or name != "images"
+    }
+    told: dict[str, Any] = {"classes": list(dataset.class_names)}
+    if files is not None:
+        write_atomic(folder / _file("files"), json.dumps(files, ensure_ascii=True, separators=(",", ":")).encode())
+        outputs["files"] = file_digest(folder / _file("files"))
+        digest = set_digest({file["name"]: file["digest"] for file in files})
+        told |= {"files": {"count": len(files), "digest": digest}, "opener": dataset.opener}
     result = {
         "verdict": "complete",
         "content": content,
@@ -75,6 +87,7 @@ def etl(system: System | Preparation, data: str, results: Results, *, force: boo
         "usages": list(dataset.usage_names),
         "counts": dataset.counts(),
         "unlabelled": int((~dataset.labelled).sum()),
+        **told,
     }
     record = Record(
         stage="etl",
@@ -85,13 +98,25 @@ def etl(system: System | Preparation, data: str, results: Results, *, force: boo
         timing=timing(started),
     )
     results.save_record(place, record)
-    return record, _decoded(results, record)
+    return record, _decoded(results, record, path)
 
 
-def _decoded(results: Results, record: Record) -> StoredData:
-    content = record.result["content"]
-    folder = results.folder / "data" / content[:_FOLDER_DIGITS]
-    return StoredData(folder, record.parameters["data"], tuple(record.result["usages"]), content)
+def _decoded(results: Results, record: Record, source: Path) -> StoredData:
+    result = record.result
+    opener = result.get("opener")
+    return StoredData(
+        results.folder / "data" / result["content"][:_FOLDER_DIGITS],
+        record.parameters["data"],
+        tuple(result["usages"]),
+        result["content"],
+        tuple(result["classes"]) if opener else (),
+        source if opener else None,
+        opener,
+    )
+
+
+def _file(name: str) -> str:
+    return "files.json" if name == "files" else f"{name}.npy"
 
 
 def _read(reader: str, path: Path | None) -> Any:

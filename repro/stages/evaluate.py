@@ -128,7 +128,7 @@ class _Evaluation:
                 runs,
                 labels,
                 protocol=self.protocol,
-                classes=self.call.system.classes_of(self.call.model),
+                classes=self.call.data.classes or self.call.system.classes_of(self.call.model),
                 seen=seen_in_training(data, self.split),
                 summarise=resolve(self.call.system.summarise),
             )

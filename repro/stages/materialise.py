@@ -93,7 +93,7 @@ def _write_files(preparation: FilePreparation, data: StoredData, tree: Path, sou
     if not plan:
         raise BadInput(f"{data.name} has no row for {preparation.name} ({preparation.title})")
     with Progress(preparation.name, "files") as progress:
-        return write_tree(tree, plan, data.images(), resolve(preparation.encode), source, progress.update)
+        return write_tree(tree, plan, data.array(), resolve(preparation.encode), source, progress.update)
 
 
 def _check_unchanged(tree: Path, recorded: Mapping[str, str]) -> None:
@@ -124,7 +124,7 @@ def _some(names: set[str]) -> str:
 
 
 def _digest_tensors(preparation: TensorPreparation, data: StoredData) -> tuple[dict[str, str], dict[str, Any]]:
-    prepare, images = resolve(preparation.prepare), data.images()
+    prepare, images = resolve(preparation.prepare), data.array()
     usages = {name: rows for name, rows in data.rows_by_usage().items() if name in preparation.usages}
     if not usages:
         raise BadInput(f"{data.name} has no row for {preparation.name} ({preparation.title})")

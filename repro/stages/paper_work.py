@@ -26,7 +26,7 @@ def run_paper(task: dict[str, Any], folder: Path) -> dict[str, Any]:
         settings=check.settings,
         tree=Path(task["tree"]),
         weights=None if task["weights"] is None else Path(task["weights"]),
-        images=data.images(),
+        images=data.array(),
         labels=data.all_labels(),
         rows=data.rows(system.split(task["split"])),
         steps=task["steps"],

@@ -16,6 +16,7 @@ import numpy as np
 from repro.digest import PiecesHasher
 from repro.registry import resolve
 from repro.schema import Model, Protocol, Samples, System, settings_of
+from repro.stages.data import Images, taken
 from repro.trace import TraceEntry
 
 _PIECE = 256
@@ -36,13 +37,11 @@ class Feed:
     system: System
     model: Model
     protocol: Protocol
-    images: np.ndarray
+    images: Images
     samples: Samples
 
     @classmethod
-    def of(
-        cls, system: System, model: Model, protocol: Protocol, images: np.ndarray, rows: np.ndarray, seed: int
-    ) -> Feed:
+    def of(cls, system: System, model: Model, protocol: Protocol, images: Images, rows: np.ndarray, seed: int) -> Feed:
         """Return the feed of these rows, whose positions are their order."""
         return cls(system, model, protocol, images, Samples(rows, np.arange(len(rows)), seed, len(rows)))
 
@@ -57,9 +56,7 @@ class Feed:
         """Return all inputs at once."""
         rows = self.samples.rows
         prepare = resolve(self.system.prepare)
-        inputs: np.ndarray = prepare(
-            np.asarray(self.images[rows]), settings_of(self.protocol, self.model), self.samples
-        )
+        inputs: np.ndarray = prepare(taken(self.images, rows), settings_of(self.protocol, self.model), self.samples)
         return inputs
 
     def batches(self, size: int) -> Iterator[np.ndarray]:

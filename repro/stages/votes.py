@@ -52,7 +52,7 @@ def read_votes(system: System, data: str, votes: str, results: Results, *, force
     stored = results.load_record(place)
     if not force and stored is not None and stored.inputs == inputs and results.holds(stored.outputs["votes"]):
         return stored
-    read: Votes = resolve(system.votes)(path, decoded.images(), decoded.all_labels(), *_usages(decoded))
+    read: Votes = resolve(system.votes)(path, decoded.array(), decoded.all_labels(), *_usages(decoded))
     record = Record(
         stage="votes",
         parameters=parameters,

@@ -10,7 +10,8 @@ from torch import nn
 from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from repro.canonical import canonical, convolution, native
+from repro.canonical import canonical, convolution, native, philox
+from repro.canonical.elementwise import constant
 from repro.errors import NoCanonicalForm, UnfitMachine
 
 
@@ -72,7 +73,7 @@ def test_arguments_without_a_form_are_refused() -> None:
         lambda: torch.addmm(x[0, 0], x[0, 0], x[0, 0], alpha=0.5),
         lambda: F.grid_sample(x, grid, mode="nearest", align_corners=False),
         lambda: F.grid_sample(x, grid, padding_mode="reflection", align_corners=False),
-        lambda: torch.randn(2),
+        lambda: torch.randint(3, (2,)),
         lambda: torch.linalg.vector_norm(x, 3),
         lambda: F.interpolate(x, scale_factor=1.3),
     ]
@@ -214,3 +215,22 @@ def test_lists_of_tensors_are_taken_one_by_one() -> None:
         results.append(parameters)
     for one, other in zip(*results, strict=True):
         assert torch.equal(one, other)
+
+
+def test_normal_initialisers_draw_by_counters() -> None:
+    """Stock initialisers draw from the mode: the seed and the order of operations tell all."""
+
+    def made(seed: int) -> list[torch.Tensor]:
+        with canonical(seed=seed):
+            layer = nn.Conv2d(3, 8, 3)
+            nn.init.kaiming_normal_(layer.weight)
+            return [layer.weight.detach(), torch.randn(5), torch.rand(4)]
+
+    torch.manual_seed(1)
+    first = made(7)
+    torch.manual_seed(2)
+    assert all(torch.equal(a, b) for a, b in zip(first, made(7), strict=True))
+    assert not any(torch.equal(a, b) for a, b in zip(first, made(8), strict=True))
+    weight, deviation = first[0], (2 / 27) ** 0.5
+    drawn = philox.normal(7, weight.shape, ordinal=2, step=0)  # the constructor drew the weight and the bias
+    assert torch.equal(weight, (drawn.double() * constant(deviation)).float())

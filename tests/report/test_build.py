@@ -365,15 +365,17 @@ def test_the_number_of_a_paper_s_own_check_is_judged_by_its_bits_and_by_what_may
     claim = made.claim("1.08", metric="validation loss", unit="nat", protocol="paper", artifact=None)
     told = {"steps": 599, "of": 599, "value": {"hex": "0x1.1p+0", "text": "1.0625"}, "ulps": 3}
 
-    def row(**more: Any) -> ClaimRow:
+    def row(data: str = "fer2013.csv", **more: Any) -> ClaimRow:
         record = made.check_rep()
-        parameters = {**record.parameters, "protocol": {"name": "paper", "keeps": [], "mends": []}}
+        protocol = {"name": "paper", "keeps": [], "mends": []}
+        parameters = {**record.parameters, "data": data, "protocol": protocol}
         result = {**record.result, "paper": {**told, "theirs": "they say so", **more}}
         record = record.model_copy(update={"parameters": parameters, "result": result})
         return build_report(made.named(record), [claim]).claims[0]
 
     assert (row(ulps=0).verdict, row(ulps=0).reason) == ("reproduced", "measured 1.0625, the same bits")
     assert row().verdict == "not reproduced"
+    assert row("embedded").verdict == "not run"
     assert "3 ulps apart" in row().reason
     other = row(software="framework.version is 2 here, 1 there")
     assert (other.verdict, other.reason.partition(";")[0]) == ("blocked", "framework.version is 2 here, 1 there")

@@ -117,6 +117,22 @@ def test_real_checkpoints_on_every_split(place: Place, shared: Path, which: str)
     }
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("split", ["training", "validation", "test", "validation-2022", "training-2022", "test-both"])
+@pytest.mark.parametrize("which", ["a", "b"])
+def test_real_checkpoints_have_one_count_in_both_arithmetics(
+    place: Place, shared: Path, which: str, split: str
+) -> None:
+    checkpoint = shared / "data" / "checkpoints" / f"deep_emotion-100-128-0.005.{which}.pt"
+    call = _call(checkpoint, "--data", str(shared / "data" / "fer2013.csv.xz"), "--split", split)
+    counts = {}
+    for arithmetic in ("native", "canonical"):
+        ended = place.run(*call, "--arithmetic", arithmetic)
+        assert ended.code == 0, ended.err
+        counts[arithmetic] = ended.data()["correct"]
+    assert counts["native"] == counts["canonical"]
+
+
 def test_a_count_is_certified_or_not(place: Place, checkpoint: Path) -> None:
     ended = place.run(*_call(checkpoint, "--split", "validation", "--protocol", "corrected", "--certify"))
     assert ended.code == 0, ended.err

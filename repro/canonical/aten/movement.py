@@ -33,7 +33,7 @@ EXACT = "neg neg_ abs abs_ floor floor_ ceil ceil_ round round_ trunc trunc_ fra
 INTEGER = (
     "add add_ sub sub_ rsub mul mul_ sum sum.dim_IntList cumsum floor_divide floor_divide_ remainder remainder_ "
     "div.Tensor_mode __lshift__ __rshift__ bitwise_left_shift bitwise_right_shift pow bincount prod _unique2 "
-    "unique_dim randint"
+    "unique_dim"
 )
 """Exact where every tensor holds integers or truth values."""
 

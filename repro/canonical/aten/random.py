@@ -68,6 +68,24 @@ def _dropout_backward(_: Context, g: Tensor, mask: Tensor, scale: float) -> Tens
     return g * (mask.float() if scale in (0, 1) else mask.float() / operand(1 / scale, g))
 
 
-@form("normal_", "randn", "randn_like", "normal", "randint", "randint_like", "random_", "multinomial", "exponential_")
+@form("normal_")
+def _normal_in(context: Context, x: Tensor, mean: float = 0, std: float = 1, generator: Any = None) -> Tensor:
+    """RN32(mean + std * z), z standard normal."""
+    z = context.random_normal(tuple(x.shape), x.device).double()
+    return (z * constant(std) + constant(mean)).float()
+
+
+@form("randn.default")
+def _randn(context: Context, size: list[int], dtype: Any = None, device: Any = None, **_: Any) -> Tensor:
+    require(dtype in (None, torch.float32), f"normal numbers of type {dtype} are not specified")
+    return context.random_normal(tuple(size), torch.device(device or "cpu"))
+
+
+@form("randn_like")
+def _randn_like(context: Context, x: Tensor, **_: Any) -> Tensor:
+    return context.random_normal(tuple(x.shape), x.device)
+
+
+@form("normal", "randint", "randint_like", "random_", "multinomial", "exponential_")
 def _refused(_: Context, *args: Any, **kwargs: Any) -> Tensor:
     raise refuse("this distribution is not specified; draw it by repro.canonical.philox")

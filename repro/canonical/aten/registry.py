@@ -26,6 +26,10 @@ class Context(Protocol):
         """Return the next random operation's 32-bit words, int64, one an element."""
         ...
 
+    def random_normal(self, shape: tuple[int, ...], device: torch.device) -> Tensor:
+        """Return the next random operation's standard normal numbers, float32, counted through the whole tensor."""
+        ...
+
 
 FORMS: dict[Any, Form] = {}
 """Overloads and their forms, ``form(context, *args, **kwargs)``."""

