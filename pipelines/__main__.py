@@ -55,6 +55,8 @@ _KEYS = (
     "certify",
     "arithmetic",
 )
+_USUAL = ("as-published/test", "corrected/test")
+
 _WORST_FIRST = (EXIT_INTERNAL, EXIT_USAGE, EXIT_CONTRADICTION, EXIT_PREREQUISITE)
 
 
@@ -142,7 +144,7 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
             raise UsageError("CHECKPOINT= is of one model", next_step="name it with SYSTEMS= and MODELS=")
         return config | {
             "checkpoints": {"given": options["checkpoint"]},
-            "evaluations": [f"{config['models'][0]}/given"],
+            "evaluations": [f"{config['models'][0]}/given/{way}" for way in _USUAL],
         }
     wanted = [one for one in downloads if not names or one.system in names]
     checkpoints = [one for one in wanted if one.kind == "checkpoint"]
@@ -151,9 +153,10 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
         "fetch": shlex.join([*(one.id for one in wanted), *([] if options["data"] else [_PUBLISHED_DATA])]),
         "checkpoints": {one.id: f"artifact:{one.id}" for one in checkpoints},
         "evaluations": [
-            f"{system.name}/{model.name}/{one.id}"
+            f"{system.name}/{model.name}/{one.id}/{way}"
             for system, model in chosen
             for one in _of_model(system, model, checkpoints)
+            for way in _ways(model, one)
         ],
         "ensembles": sorted({f"{system.name}/{one.name}" for system, _ in chosen for one in system.ensembles}),
     }
@@ -197,6 +200,18 @@ def _of_model(system: System, model: Model, checkpoints: list[Artifact]) -> list
         return own
     claimed = {claim.artifact for claim in load_claims(expected_folder()) if claim.model_name == model.name}
     return [one for one in own if one.id in claimed]
+
+
+def _ways(model: Model, checkpoint: Artifact) -> list[str]:
+    """Return how a checkpoint is evaluated, ``protocol/split``: the usual ways, and those of its published numbers."""
+    claimed = {
+        f"{claim.protocol}/{claim.split_name}"
+        for claim in load_claims(expected_folder())
+        if (claim.model_name, claim.artifact) == (model.name, checkpoint.id)
+        and claim.protocol not in (None, PAPER)
+        and claim.split_name is not None
+    }
+    return sorted({*_USUAL, *claimed})
 
 
 def _snakemake(config: dict[str, Any]) -> int:

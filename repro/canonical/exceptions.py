@@ -2,7 +2,7 @@
 
 Written by ``python -m tests.canonical.exhaustive --exceptions``, which searches all 2**32 arguments. These are all that
 there are among the arguments whose value lies within 2**-42 (gelu and its derivative: 2**-40) of a place halfway
-between two float32 values; a function without a table has none.
+between two float32 values; a function that was searched (docs/canonical-functions.md) and has no table has none.
 """
 
 EXCEPTIONS: dict[str, dict[int, int]] = {

@@ -66,11 +66,32 @@ def finish(verb: str, run: Callable[[], Answer], *, as_json: bool, receipt: Path
     if as_json:
         sys.stdout.write(pretty_json(document))
     elif text is not None:
-        print(text)
+        _show(text)
     if receipt is not None:
         write_atomic(receipt, pretty_json(document))
         raise typer.Exit(EXIT_OK)
     raise typer.Exit(document["exit_code"])
+
+
+_COLOURS = {
+    "green": r"\b(identical|reproduced|certified)\b",
+    "red bold": r"\b(different|unstable|not reproduced)\b",
+    "yellow": r"\b(unrecorded|blocked|close|unattainable|not certified)\b",
+}
+
+
+def _show(text: str) -> None:
+    """Print text, with the verdicts coloured on a terminal and nowhere else."""
+    if not sys.stdout.isatty():
+        print(text)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    shown = Text(text)
+    for style, words in _COLOURS.items():
+        shown.highlight_regex(words, style)
+    Console().print(shown, soft_wrap=True)  # which leaves out colours where NO_COLOR is set
 
 
 def _failure(verb: str, exit_code: int, error: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""``repro compare``: where two traces part."""
+"""``repro compare``: where the bits of several machines part, and what goes with it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,61 @@ import typer
 
 from repro.cli import options
 from repro.cli.answer import Answer, finish
+from repro.compare.machines import Run
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(help="A trace, or a record that names one.")],
-    second: Annotated[Path, typer.Argument(help="The one to compare it with.")],
+    sources: Annotated[
+        list[Path], typer.Argument(help="Traces, records, bundles or results folders, of any number of machines.")
+    ],
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Run the two models again here and name the operation at which they part.")
+    ] = False,
+    data: options.Data = "embedded",
+    results: options.Results = Path("results"),
     json: options.Json = False,
 ) -> None:
-    """Compare two traces tensor by tensor and name the first that differs."""
+    """Compare runs tensor by tensor: the first that differs, classes of identical bits, what separates them."""
 
     def run() -> Answer:
-        from repro.compare.divergence import compare_traces
-        from repro.errors import EXIT_CONTRADICTION, EXIT_OK
-        from repro.schema import BitVerdict
-        from repro.store.traces import read_trace
+        from itertools import groupby
 
-        comparison = compare_traces(read_trace(first), read_trace(second))
-        code = EXIT_OK if comparison.verdict == BitVerdict.IDENTICAL else EXIT_CONTRADICTION
-        return Answer({"comparison": comparison.model_dump(mode="json")}, comparison.sentence(), code)
+        from repro.compare.machines import group_runs
+        from repro.errors import EXIT_CONTRADICTION, EXIT_OK, UsageError
+        from repro.report.comparison import comparison_text
+        from repro.store.runs import read_runs
+
+        found_runs = read_runs(sources)
+        if deep:
+            return _deep(found_runs, data, results)
+        runs = sorted(found_runs, key=lambda one: one.key)
+        groups = [list(group) for _, group in groupby(runs, key=lambda one: one.key)]
+        found = [group_runs(group) for group in groups if len(group) > 1]
+        if not found:
+            alone = "; ".join(f"{one.label}: {one.key}" for one in runs)
+            raise UsageError(f"no two runs are of the same computation: {alone}")
+        text = "\n\n".join(comparison_text(one) for one in found)
+        single = [group[0].key for group in groups if len(group) == 1]
+        if single:
+            text += "\n\nonly one run each: " + "; ".join(single)
+        told = {"groups": [one.model_dump(mode="json") for one in found], "alone": single}
+        if len(found) == 1 and len(found[0].labels) == 2:
+            told["comparison"] = found[0].pairs[0].comparison.model_dump(mode="json")
+        code = EXIT_OK if all(one.identical for one in found) else EXIT_CONTRADICTION
+        return Answer(told, text, code)
 
     finish("compare", run, as_json=json)
+
+
+def _deep(runs: list[Run], data: str, results: Path) -> Answer:
+    from repro.errors import EXIT_CONTRADICTION, UsageError
+    from repro.stages.localise import Side, localise
+
+    sides = [Side(one.label, one.record, one.trace) for one in runs if one.record is not None]
+    if len(sides) != 2 or len(runs) != 2:
+        raise UsageError(
+            f"--deep wants two records, found {len(sides)} among {len(runs)} runs",
+            next_step="name the files of two records below RESULTS/records/check-rep",
+        )
+    found = localise(*sides, data=data, results=results)
+    return Answer({"localised": found.model_dump(mode="json")}, found.sentence, EXIT_CONTRADICTION)

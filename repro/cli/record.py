@@ -17,6 +17,10 @@ def record(
     reason: Annotated[str, typer.Option("--reason", help="Why, in a sentence; kept beside the digests.")] = "",
     who: Annotated[str | None, typer.Option("--who", help="Your name, if it is to be kept too.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change and write nothing.")] = False,
+    since: Annotated[
+        str | None,
+        typer.Option("--since", help="Measure nothing: tell in words what changed in what is stored since a commit."),
+    ] = None,
     results: options.Results = Path("results"),
     expected: options.Expected = None,
     profiles: options.Profiles = None,
@@ -25,6 +29,14 @@ def record(
     """Take what was measured here as what should come out on machines like this one."""
 
     def run() -> Answer:
+        if since is not None:
+            from repro.paths import expected_folder
+            from repro.report.markdown import escaped
+            from repro.store.explain import explain_changes
+
+            lines = explain_changes(expected_folder(expected), since)
+            told = "\n".join(f"- {escaped(line)}" for line in lines) or "No stored digest changed."
+            return Answer({"explained": lines}, told)
         from tabulate import tabulate
 
         from repro.registry import chosen_systems

@@ -13,6 +13,10 @@ from repro.cli.answer import Answer, finish
 
 def report(
     output: Annotated[Path | None, typer.Option("--output", "-o", help="Folder to write to: RESULTS/report.")] = None,
+    bundle: Annotated[
+        Path | None, typer.Option("--bundle", help="Also write records, traces and report as one file to share.")
+    ] = None,
+    times: Annotated[bool, typer.Option("--times", help="Leave in the bundle when things ran, and how long.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of report.json and end.")] = False,
     results: options.Results = Path("results"),
     expected: options.Expected = None,
@@ -46,6 +50,10 @@ def report(
         traces = stored_traces(Results(results), records)
         built = build_report(records, load_claims(folder), load_defects(folder), systems().values(), traces)
         written = write_report(built, output or results / "report")
+        if bundle is not None:
+            from repro.report.bundle import bundle_report
+
+            written["bundle"] = bundle_report(bundle, built, records, traces, times=times)
         places = "\n".join(f"{kind}: {path}" for kind, path in written.items())
         text = f"{markdown(built)}\n{places}"
         return Answer({"report": built.to_data()}, text, exit_code(records.values(), built.claims))

@@ -2,7 +2,17 @@
 
 from repro.schema.arithmetic import CANONICAL_VERSION, Arithmetic, ArithmeticChoice, arithmetic_name, chosen_arithmetics
 from repro.schema.artifact import Artifact, ArtifactFile
-from repro.schema.base import Document, Frozen, Hex32, PlainData, canonical_json, exact_float, pretty_json, read_json
+from repro.schema.base import (
+    Document,
+    Frozen,
+    Hex32,
+    PlainData,
+    canonical_json,
+    exact_float,
+    parse_json,
+    pretty_json,
+    read_json,
+)
 from repro.schema.claim import Claim, Defect, DefectMark
 from repro.schema.paper import PaperCheck, PaperTask, Published
 from repro.schema.preparation import FilePreparation, Preparation, TensorPreparation
@@ -67,6 +77,7 @@ __all__ = [
     "canonical_json",
     "chosen_arithmetics",
     "exact_float",
+    "parse_json",
     "pretty_json",
     "read_json",
     "settings_of",

@@ -96,22 +96,36 @@ def read_json(path: Path) -> Any:
 
     Raises:
         MissingFile: there is no such file.
-        BadInput: it cannot be read, is not UTF-8 JSON (the message gives line and column), names a key twice,
-            or holds NaN or an infinity.
+        BadInput: it cannot be read, or as for :func:`parse_json`.
     """
     try:
-        text = path.read_bytes().decode("utf-8")
-        return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
+        data = path.read_bytes()
     except FileNotFoundError:
         raise MissingFile(f"no such file: {path}") from None
     except OSError as error:
         raise BadInput(f"{path} cannot be read: {error.strerror or error}") from error
+    return parse_json(data, str(path))
+
+
+def parse_json(data: bytes, where: str) -> Any:
+    """Parse JSON.
+
+    Args:
+        data: its bytes.
+        where: what to call the source in an error, usually a path.
+
+    Raises:
+        BadInput: it is not UTF-8 JSON (the message gives line and column), names a key twice, or holds NaN or an
+            infinity.
+    """
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=_without_duplicates, parse_constant=_no_constant)
     except UnicodeDecodeError as error:
-        raise BadInput(f"{path}: not UTF-8 at byte {error.start}") from error
+        raise BadInput(f"{where}: not UTF-8 at byte {error.start}") from error
     except json.JSONDecodeError as error:
-        raise BadInput(f"{path}: line {error.lineno}, column {error.colno}: {error.msg}") from error
+        raise BadInput(f"{where}: line {error.lineno}, column {error.colno}: {error.msg}") from error
     except (ValueError, RecursionError) as error:
-        raise BadInput(f"{path}: {error}") from error
+        raise BadInput(f"{where}: {error}") from error
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

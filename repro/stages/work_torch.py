@@ -22,6 +22,7 @@ from repro.stages.prepare import Feed, Watched
 from repro.stages.progress import Progress
 from repro.stages.size_torch import count_size
 from repro.trace.keyed import CONTRACT_SALT, keyed_image, keyed_tensor
+from repro.trace.operations_torch import OperationRecorder
 from repro.trace.record_torch import Recorder, trace_in_pieces
 
 _CONTRACT_BATCH = 2
@@ -48,7 +49,7 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     switches = make_deterministic(task["seed"], caps.threads)
     system, model = find_model(task["model"])
     data = StoredData.from_task(task["data"])
-    recorder = Recorder(one_nan=one_nan(task))
+    recorder = _recorder(task)
     network = _keyed_network(model, task["device"])
     with computing(task):
         _contract(recorder, model, network, task["device"])
@@ -69,7 +70,14 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     _training(recorder, system, model, network, task, data)
     (folder / "trace.json").write_text(recorder.trace().to_json(), encoding="utf-8")
     counted = count_size(network.eval(), inputs[:1])
-    return {"profile": _profile(caps, task["device"]), "switches": switches, "counted": counted}
+    reads = {}
+    if isinstance(recorder, OperationRecorder):
+        (folder / "operations.json").write_text(recorder.operations().to_json(), encoding="utf-8")
+        reads = recorder.reads()
+        if recorder.kept is not None:
+            np.save(folder / "kept.npy", recorder.kept, allow_pickle=False)
+    machine = _profile(caps, task["device"])
+    return {"profile": machine, "switches": switches, "counted": counted, "reads": reads}
 
 
 def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -160,6 +168,13 @@ TASKS: dict[str, Callable[[dict[str, Any], Path], dict[str, Any]]] = {
     "evaluate": evaluate,
     "predict": predict,
 }
+
+
+def _recorder(task: dict[str, Any]) -> Recorder:
+    """Return what records a probe: layers, and with ``operations`` (phase, layer, keep) one phase's operations too."""
+    if "operations" in task:
+        return OperationRecorder(**task["operations"], one_nan=one_nan(task))
+    return Recorder(one_nan=one_nan(task))
 
 
 def _profile(caps: Caps, device: Device | None = None) -> dict[str, Any]:

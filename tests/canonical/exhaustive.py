@@ -140,7 +140,7 @@ HEAD = '''"""Where a function's rounded float64 reference is not the float32 nea
 
 Written by ``python -m tests.canonical.exhaustive --exceptions``, which searches all 2**32 arguments. These are all that
 there are among the arguments whose value lies within 2**-42 (gelu and its derivative: 2**-40) of a place halfway
-between two float32 values; a function without a table has none.
+between two float32 values; a function that was searched (docs/canonical-functions.md) and has no table has none.
 """
 '''
 

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from repro.canonical import limbs
+from repro.canonical import canonical, limbs
 from repro.canonical.limbs import GradientAccumulator, LimbSum
 from tests.canonical.multiple_precision import SIGN, nearest
 
@@ -166,3 +166,27 @@ def test_two_ranks_give_the_bits_of_one(tmp_path: Path) -> None:
     for number in range(2):
         given_bits = torch.load(tmp_path / f"{number}.pt", weights_only=True)
         assert all(torch.equal(a, b) for a, b in zip(given_bits, alone, strict=True))
+
+
+def test_units_in_canonical_arithmetic_add_up_in_any_order_within_the_mode() -> None:
+    """Dropout follows the sample, batch normalisation is frozen: order and place of a unit change nothing."""
+
+    def run(rows: list[int]) -> list[torch.Tensor]:
+        torch.manual_seed(0)
+        net = torch.nn.Sequential(
+            torch.nn.Conv2d(1, 4, 3), torch.nn.BatchNorm2d(4), torch.nn.ReLU(), torch.nn.Flatten(), torch.nn.Dropout(),
+            torch.nn.Linear(64, 3),
+        )  # fmt: skip
+        net.train()
+        net[1].eval()
+        accumulator = GradientAccumulator(net.parameters())
+        with canonical(seed=4) as mode:
+            for row in rows:
+                mode.begin_step(0, samples=[row])
+                x = torch.tensor(np.random.default_rng(row).normal(size=(1, 1, 6, 6)), dtype=torch.float32)
+                torch.nn.functional.cross_entropy(net(x), torch.tensor([row % 3])).backward()
+                accumulator.add()
+            accumulator.deliver()
+        return gradients(net)
+
+    assert all(torch.equal(a, b) for a, b in zip(run([0, 1, 2, 3]), run([3, 1, 0, 2]), strict=True))

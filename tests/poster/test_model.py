@@ -16,6 +16,7 @@ from pipelines.poster.predict_torch import diagnose, predict
 from pipelines.poster.system import SYSTEM
 from pipelines.poster.train_torch import Sam, training
 from repro.registry import resolve
+from repro.stages.size_torch import count_size
 from repro.trace.keyed import keyed_image, keyed_tensor
 
 
@@ -60,6 +61,13 @@ def model() -> PosterV2:
 
 def _images(count: int) -> torch.Tensor:
     return torch.from_numpy(keyed_image((count, 3, 224, 224), "images"))
+
+
+def test_published_parameters_are_those_of_the_layers_that_run(model: PosterV2) -> None:
+    """P-PARAMS: 58,316,594 are built; the published 43.7 M are 43,724,311."""
+    counted = count_size(model.eval(), _images(1))["parameters"]
+    assert counted["every parameter once"] == 58_316_594
+    assert counted["parameters of the layers that one forward pass runs"] == 43_724_311
 
 
 def test_three_pixels_in_four_are_never_read(model: PosterV2) -> None:

@@ -30,8 +30,13 @@ def missing() -> str | None:
         import selenium  # noqa: F401
     except ImportError:
         return "selenium is not installed in this stack"
-    absent = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
+    found = {"chromium": _browser(), "chromedriver": shutil.which("chromedriver")}
+    absent = [name for name, path in found.items() if path is None]
     return f"{' and '.join(absent)} not found: apt-get install chromium chromium-driver" if absent else None
+
+
+def _browser() -> str | None:
+    return shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @contextmanager
@@ -41,7 +46,7 @@ def browser(folder: Path) -> Iterator[Any]:
     from selenium.webdriver.chrome.service import Service
 
     asked = webdriver.ChromeOptions()
-    asked.binary_location = shutil.which("chromium") or ""
+    asked.binary_location = _browser() or ""
     for flag in (*_FLAGS, f"--user-data-dir={folder}"):
         asked.add_argument(flag)
     driver = webdriver.Chrome(options=asked, service=Service(shutil.which("chromedriver")))

@@ -1,0 +1,72 @@
+"""Operations seen while a torch model computes: a weight changed by one ulp is found at its own tensor."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from repro.compare.divergence import compare_traces  # noqa: E402
+from repro.compare.element import first_difference  # noqa: E402
+from repro.trace.operations_torch import OperationRecorder  # noqa: E402
+
+
+def network() -> torch.nn.Module:
+    torch.manual_seed(0)
+    return torch.nn.Sequential(
+        torch.nn.Conv2d(1, 4, 3), torch.nn.ReLU(inplace=True), torch.nn.Flatten(), torch.nn.Linear(4 * 36, 7)
+    )
+
+
+def seen(model: torch.nn.Module, layer: str | None = None, keep: str | None = None) -> OperationRecorder:
+    recorder = OperationRecorder("forward", layer, keep=keep)
+    inputs = torch.linspace(-1, 1, 2 * 64).reshape(2, 1, 8, 8)
+    with recorder.layers(model, "forward"):
+        loss = model(inputs).square().sum()
+        loss.backward()
+    return recorder
+
+
+def test_a_planted_ulp_is_found_at_its_own_weight_and_element() -> None:
+    models = network(), network()
+    with torch.no_grad():
+        weight = models[1][3].weight
+        weight[2, 5] = torch.nextafter(weight[2, 5], torch.tensor(np.inf))
+    first = compare_traces(*(seen(model).operations() for model in models)).first
+    assert first is not None
+    assert first.operation == "weight"
+    assert first.name.endswith(" weight 3.weight")
+    kept = [seen(model, keep=first.name).kept for model in models]
+    assert kept[0] is not None
+    assert kept[1] is not None
+    element = first_difference(kept[0], kept[1])
+    assert element is not None
+    assert (element.index, element.ulps, element.differing, element.size) == ((2, 5), 1, 1, 7 * 144)
+
+
+def test_every_phase_of_a_step_is_seen_in_order_and_the_recorder_changes_nothing() -> None:
+    model, plain = network(), network()
+    recorder = seen(model)
+    kinds = [entry.operation for entry in recorder.operations()]
+    assert (
+        kinds.index("aten.convolution.default") < kinds.index("aten.relu_.default") < kinds.index("aten.addmm.default")
+    )
+    assert "aten.convolution_backward.default" in kinds
+    assert not any("view" in kind or "detach" in kind for kind in kinds)
+    inputs = torch.linspace(-1, 1, 2 * 64).reshape(2, 1, 8, 8)
+    plain(inputs).square().sum().backward()
+    for mine, other in zip(model.parameters(), plain.parameters(), strict=True):
+        assert torch.equal(mine.grad, other.grad)
+    shapes = recorder.reads()[next(e.name for e in recorder.operations() if "convolution" in e.name)]
+    assert shapes[:2] == [[2, 1, 8, 8], [4, 1, 3, 3]]
+
+
+def test_recording_begins_at_the_asked_layer_and_only_in_the_asked_phase() -> None:
+    kinds = [entry.operation for entry in seen(network(), layer="3").operations()]
+    assert "aten.convolution.default" not in kinds
+    assert kinds[0] == "weight"
+    recorder = OperationRecorder("forward", None)
+    with recorder.layers(network(), "contract"):
+        network()(torch.zeros(1, 1, 8, 8))
+    assert recorder.operations().entries == ()
