@@ -13,8 +13,9 @@ everywhere says nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
+from itertools import combinations
 
 from repro.compare.divergence import Comparison, compare_traces
 from repro.errors import BadInput
@@ -57,6 +58,8 @@ class Role(StrEnum):
 
     COINCIDES = "coincides"
     SEPARATES = "separates"
+    TOGETHER = "coincides together"
+    """No field alone goes with the classes; these two together give every class values of its own."""
     NO_PART = "plays no part"
 
 
@@ -83,6 +86,7 @@ class Statement(Frozen):
         told = {
             Role.COINCIDES: f"all differences coincide with {named} ({shown})",
             Role.SEPARATES: f"differences follow {named}, of which one class has several values ({shown})",
+            Role.TOGETHER: f"all differences coincide with {' and '.join(self.fields)} together ({shown})",
             Role.NO_PART: f"no part is played by {named} ({shown})",
         }[self.role]
         return f"{told}: {self.runs} runs"
@@ -179,7 +183,27 @@ def statements(fields: Sequence[Mapping[str, Scalar]], classes: Sequence[Sequenc
             mixed = {one for one in homes if len({s for s, h in zip(split, homes, strict=True) if h == one}) > 1}
             count = sum(one in mixed for one in homes)
         made.append(Statement(role=role, fields=tuple(names), values=tuple(shown), runs=count))
+    if not any(one.role in (Role.COINCIDES, Role.SEPARATES) for one in made):
+        made = [*_together(fields, known, [home[place] for place in known]), *made]
     return tuple(made)
+
+
+def _together(
+    fields: Sequence[Mapping[str, Scalar]], known: Sequence[int], homes: Sequence[int]
+) -> Iterator[Statement]:
+    """Yield the first two fields that go with the classes together, though neither does alone."""
+    names = sorted({name for place in known for name in fields[place]}, key=lambda one: (one.startswith("caps."), one))
+    splits: dict[tuple[str, ...], str] = {}
+    for name in names:
+        values = tuple(_shown(fields[place].get(name)) for place in known)
+        if len(set(values)) > 1:
+            splits.setdefault(values, name)
+    for (a, first), (b, second) in combinations(splits.items(), 2):
+        pairs = [f"{x} / {y}" for x, y in zip(a, b, strict=True)]
+        if _role([pairs.index(one) for one in pairs], homes) in (Role.COINCIDES, Role.SEPARATES):
+            fields_of = (first, second)
+            yield Statement(role=Role.TOGETHER, fields=fields_of, values=tuple(dict.fromkeys(pairs)), runs=len(known))
+            return
 
 
 def _role(split: Sequence[int], homes: Sequence[int]) -> Role | None:

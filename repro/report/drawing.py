@@ -64,11 +64,11 @@ def strip(row: Strip) -> Markup:
         top, tall = (base, 24) if segment.state == "different" else (base + 4, 16)
         _box(drawing, f"cells {state}", place * cell, top, segment.tensors * cell, tall)
         if segment.state == "different":
-            for number in range(segment.tensors if cell >= 4 else 0):
+            for number in range(segment.tensors if cell >= 2 else 0):
                 left = (place + number) * cell
                 _line(drawing, "hatch", _round(left), str(base + 24), _round(left + cell), str(base))
         place += segment.tensors
-    if cell >= 4:
+    if cell >= 2:
         cuts = " ".join(f"M{_round(cell * number)} {base}V{height}" for number in range(1, row.tensors))
         ElementTree.SubElement(drawing, "path", {"class": "cut", "d": cuts})
     largest = max((math.log2(1 + (one.ulps or 0)) for one in row.distances), default=0.0) or 1.0

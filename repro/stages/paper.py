@@ -89,7 +89,11 @@ def paper_check(
     assert system.check is not None, "that is what was asked for"
     call = Call.prepared(model, data=data, isa=isa, device=device, results=results)
     run = _Run(call, system.check, steps, data, shelf or Shelf.of())
-    return call.once("check-rep", run.parameters, run.inputs, run.measure, shelf=shelf, force=force)
+    record = call.once("check-rep", run.parameters, run.inputs, run.measure, shelf=shelf, force=force)
+    trace = call.results.load_document(Trace, record.outputs["trace"])
+    # What is stored elsewhere changes without a run: it is told, and is no part of what was measured.
+    paper = {**record.result["paper"], "elsewhere": run.elsewhere(trace)}
+    return record.model_copy(update={"result": {**record.result, "paper": paper}})
 
 
 @dataclass(frozen=True)
@@ -157,7 +161,6 @@ class _Run:
                 **answer["told"],
                 "missing": self.check.weights if self._weights is None else None,
                 **self._number(trace, profile),
-                "elsewhere": self._elsewhere(trace),
             },
         }
         record = self.call.record(
@@ -204,7 +207,7 @@ class _Run:
             "theirs": f"{theirs} ({value!s} against {published.printed}, {ulps} ulps apart)",
         }
 
-    def _elsewhere(self, trace: Trace) -> list[dict[str, Any]]:
+    def elsewhere(self, trace: Trace) -> list[dict[str, Any]]:
         """Compare with what is stored for this probe on any profile and stack, agreement first."""
         found = []
         for one in load_classes(self.shelf.profiles):

@@ -46,6 +46,13 @@ def test_a_field_that_is_finer_than_the_classes_separates_them() -> None:
     assert (found.role, found.runs) == (Role.SEPARATES, 3)
 
 
+def test_two_fields_that_go_with_the_classes_only_together_are_named() -> None:
+    runs = [("avx512", 2), ("avx2", 2), ("baseline", 2), ("avx512", 1)]
+    (found,) = statements([{"isa": isa, "threads": threads} for isa, threads in runs], [[0], [1], [2], [3]])
+    assert (found.role, found.fields, found.runs) == (Role.TOGETHER, ("isa", "threads"), 4)
+    assert "isa and threads together (avx512 / 2, avx2 / 2, baseline / 2, avx512 / 1): 4 runs" in found.sentence()
+
+
 def test_without_two_classes_or_fields_nothing_is_said() -> None:
     assert statements([{"isa": "a"}, {"isa": "b"}], [[0, 1]]) == ()
     assert group_runs([run("one", "ab"), run("two", "ac")]).statements == ()

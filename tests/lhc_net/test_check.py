@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -73,6 +74,7 @@ def copied(place: Place, folder: Path) -> Place:
     """Return another place with the same prepared tree, so that only the check is run there."""
     made = Place(folder)
     made.results.mkdir(parents=True)
+    shutil.copytree(place.profiles, made.profiles)
     for name in ("data", "prepared"):
         (made.results / name).symlink_to(place.results / name)
     for kind in ("etl", "prepare"):
