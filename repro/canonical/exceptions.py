@@ -13,6 +13,11 @@ EXCEPTIONS: dict[str, dict[int, int]] = {
     "gelu": {
         0x37B0A46F: 0x3730A531,
     },
+    "gelu_derivative": {
+        0x33206C99: 0x3F000001,
+        0xB8D0DF65: 0x3EFFF595,
+        0xBF407567: 0x3346794C,
+    },
     "log": {
         0x3C413D3A: 0xC08E158F,
         0x41178FEB: 0x400FE5E7,
