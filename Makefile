@@ -1,5 +1,5 @@
 # What people and CI call. Every target is one line; the work is in pipelines/ and repro/.
-#   SYSTEMS="a b"  MODELS="m"  DATA=path|embedded  PROTOCOL=probe|paper  ISA=baseline|avx2|avx512
+#   SYSTEMS="a b"  MODELS="m"  DATA=path|embedded  PROTOCOL=probe|paper  ISA=baseline|avx2|avx512|onednn-off
 #   DEVICE=cpu|cuda  RESULTS=folder  SYSTEM=name  CHECKPOINT=file  CERTIFY=yes  ARITHMETIC=native|canonical|both
 PYTHON ?= python3.11
 RESULTS ?= results
