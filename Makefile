@@ -1,5 +1,5 @@
 # What people and CI call. Every target is one line; the work is in pipelines/ and repro/.
-#   SYSTEMS="a b"  MODELS="m"  DATA=path|embedded  PROTOCOL=probe|paper  ISA=baseline|avx2|avx512
+#   SYSTEMS="a b"  MODELS="m"  DATA=path|embedded  PROTOCOL=probe|paper  ISA=baseline|avx2|avx512|onednn-off
 #   DEVICE=cpu|cuda  RESULTS=folder  CHECKPOINT=file  CERTIFY=yes  ARITHMETIC=native|canonical|both
 #   retrain: SYSTEM=name  MODEL=name  RECIPE=name  EPOCHS=n  BATCH=n  SEEDS=n  SET="name=value ..."
 PYTHON ?= python3.11
