@@ -16,6 +16,8 @@ EXIT_CODES = {
     "Unavailable": 3,
     "MissingStack": 3,
     "NotBuiltYet": 3,
+    "NoCanonicalForm": 3,
+    "UnfitMachine": 3,
     "BadInput": 3,
     "SchemaTooNew": 3,
     "BadCheckpoint": 3,
