@@ -15,7 +15,6 @@ EXIT_CODES = {
     "MissingFile": 3,
     "Unavailable": 3,
     "MissingStack": 3,
-    "NotBuiltYet": 3,
     "NoCanonicalForm": 3,
     "UnfitMachine": 3,
     "BadInput": 3,

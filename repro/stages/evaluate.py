@@ -16,7 +16,7 @@ from repro.compare.certificate import Certificate, certify
 from repro.compare.divergence import compare_traces
 from repro.digest import file_digest, set_digest
 from repro.errors import MissingFile, UsageError
-from repro.hardware.cpu import ISA_LEVELS, own_levels
+from repro.hardware.cpu import ISA_LEVELS, ONEDNN_OFF, own_levels
 from repro.registry import resolve
 from repro.schema import Arithmetic, Caps, Device, Protocol, Record, Samples, Split, settings_of
 from repro.stages.call import REFERENCE_THREADS, SEED, Call
@@ -195,7 +195,8 @@ class _Evaluation:
 
     def _variations(self) -> Iterator[tuple[str, Caps, int]]:
         """Yield what to vary, the caps and the batch size."""
-        own, caps = self.call.caps.isa or own_levels()[-1], self.call.caps
+        caps = self.call.caps
+        own = own_levels()[-1] if caps.isa in (None, ONEDNN_OFF) else caps.isa
         other_threads = 2 if caps.threads == 1 else 1
         if self.call.device == "cpu":
             for level in ISA_LEVELS[: ISA_LEVELS.index(own)] if own in ISA_LEVELS else ISA_LEVELS[:1]:
