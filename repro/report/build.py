@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from repro.compare import Judgement
+from repro.compare.class_scores import ClassMeans
 from repro.report.claims import claim_rows
 from repro.report.curves import curves
 from repro.report.model import (
@@ -66,7 +67,7 @@ def build_report(
     bits = _sorted(bits_row(one, machines, traces or {}) for one in readings if one.result.verdict in _BIT_VERDICTS)
     blocked = _sorted(_blocked_row(one, one.result.blocked) for one in readings if one.result.blocked is not None)
     data = _data(readings)
-    measurements = _measurements(readings, machines, data, {one.name: one.classes for one in declared})
+    measurements = _measurements(readings, machines, data)
     rows = claim_rows(claims, measurements, defects, declared, _missing(readings), _judged(claims, readings))
     return Report(
         answer=answer(bits, rows),
@@ -229,12 +230,11 @@ def _measurements(
     readings: Sequence[Reading],
     machines: Sequence[str],
     data: Iterable[DataRow],
-    classes: Mapping[str, tuple[str, ...]],
 ) -> tuple[Measurement, ...]:
     editions = {row.content: row.edition for row in data}
     artifacts = _artifacts(readings)
     return _sorted(
-        _measurement(one, machines, editions, artifacts, classes)
+        _measurement(one, machines, editions, artifacts)
         for one in readings
         if one.record.stage == "eval" and one.result.blocked is None
     )
@@ -245,10 +245,10 @@ def _measurement(
     machines: Sequence[str],
     editions: Mapping[str, str],
     artifacts: Mapping[str, set[str]],
-    classes: Mapping[str, tuple[str, ...]],
 ) -> Measurement:
     asked, told = one.as_parameters(EvaluationParameters), one.as_result(EvaluationResult)
     digest = one.input("checkpoint")
+    scores = tuple(each.score() for each in told.classes)
     return Measurement(
         system=one.record.system or "",
         model=one.record.model or "",
@@ -265,12 +265,15 @@ def _measurement(
         correct=told.correct,
         n=told.n,
         accuracy=told.correct / told.n,
+        top5_correct=told.top5_correct,
         interval=told.interval,
         spread=told.spread if len(told.runs) > 1 else None,
         printed=tuple(run.printed for run in told.runs if run.printed is not None),
         counts=tuple(run.correct for run in told.runs if run.correct is not None),
         confusion=told.confusion,
-        classes=classes.get(one.record.system or "", ()),
+        classes=tuple(each.name for each in scores),
+        class_scores=scores,
+        means=ClassMeans.of(scores) if any(each.images for each in scores) else None,
         certificate=told.certificate,
         unseen=told.unseen,
         keeps=asked.protocol.keeps,

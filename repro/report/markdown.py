@@ -194,6 +194,12 @@ def _details(one: Measurement) -> Iterator[str]:
     if one.unseen is not None and one.unseen.n:
         unseen = one.unseen
         yield f"without images that are also in the training set {_share(unseen.correct, unseen.n)} of {unseen.n}"
+    if one.means is not None:
+        means = one.means
+        yield (
+            f"means over {means.classes} classes: precision {100 * means.precision:.2f} %, "
+            f"recall (mean class accuracy) {100 * means.recall:.2f} %, F1 {100 * means.f1:.2f} %"
+        )
     for what, ids in (("keeps", one.keeps), ("mends", one.mends)):
         if ids:
             yield f"{what} {', '.join(ids)}"

@@ -9,6 +9,7 @@ from blake3 import blake3
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from repro.compare.certificate import Certificate
+from repro.compare.class_scores import ClassScore
 from repro.errors import BadInput, MissingFile
 from repro.report.model import Invariance, Share, Spread
 from repro.schema import BitVerdict, Hex32, Record, canonical_json
@@ -111,6 +112,19 @@ class AnyResult(_Part):
         return self
 
 
+class ClassTold(_Part):
+    """One class of an evaluation, in counts."""
+
+    name: str
+    correct: Annotated[int, Field(ge=0)]
+    images: Annotated[int, Field(ge=0)]
+    answers: Annotated[int, Field(ge=0)]
+
+    def score(self) -> ClassScore:
+        """Return what the counts come to."""
+        return ClassScore.of(self.name, self.correct, self.images, self.answers)
+
+
 class EvaluationResult(AnyResult):
     """An evaluation's result."""
 
@@ -120,6 +134,8 @@ class EvaluationResult(AnyResult):
     spread: Annotated[Spread, _known(Spread)] | None = None
     runs: tuple[Run, ...] = ()
     confusion: tuple[tuple[Annotated[int, Field(ge=0)], ...], ...] = ()
+    classes: tuple[ClassTold, ...] = ()
+    top5_correct: Annotated[int, Field(ge=0)] | None = None
     unseen: Annotated[Share, _known(Share)] | None = None
     diagnosis: dict[str, Any] = {}
     certificate: Annotated[Certificate, _known(Certificate)] | None = None
