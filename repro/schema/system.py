@@ -43,6 +43,8 @@ class Model(Frozen):
             a PyTorch state dict.
         variables: ``(model) -> {name: variable}`` under the published names; TensorFlow models need it.
         diagnose: ``(model, inputs) -> dict``: numbers that show a defect at work; optional.
+        straight: ``(model, images, settings) -> scores``: raw images evaluated as the published scripts do it, the
+            whole set in memory; for benchmarks and tests to compare ``predict`` with. Optional.
         settings: what this model changes in every protocol's settings, its image size for instance.
         input_shape: shape of one input without the batch axis, in the framework's layout.
         num_classes: length of the output.
@@ -70,6 +72,7 @@ class Model(Frozen):
     keyed: str | None = None
     variables: str | None = None
     diagnose: str | None = None
+    straight: str | None = None
     settings: dict[str, Any] = {}
     input_shape: tuple[int, ...]
     num_classes: int
@@ -180,6 +183,7 @@ class System(Frozen):
         votes: ``(path, images, labels, usages, labelled) -> Votes``: reads a file of annotators' votes beside the data
             (:class:`repro.schema.Votes`); optional.
         benchmarked: names of the models that ``make bench`` measures; none by default.
+        benchmark_settings: what it changes in protocols that have a setting of that name, to end in reasonable time.
         probe_protocol: the protocol that prepares check-rep's batches, one input an image; ``corrected`` by default.
         probe_images: how many images of each usage check-rep digests as each protocol prepares them; all by default.
     """
@@ -204,6 +208,7 @@ class System(Frozen):
     check: PaperCheck | None = None
     votes: str | None = None
     benchmarked: tuple[str, ...] = ()
+    benchmark_settings: dict[str, Any] = {}
     probe_protocol: str = "corrected"
     probe_images: int | None = None
 
