@@ -46,6 +46,12 @@ def retrain(
     keep_every: Annotated[
         int | None, typer.Option("--keep-every", help="Steps between two states that are kept for good.")
     ] = None,
+    processes: Annotated[
+        int, typer.Option("--processes", help="Data parallel by torchrun; native bits depend on it, canonical do not.")
+    ] = 1,
+    unit: Annotated[
+        int | None, typer.Option("--unit", help="Images of a backward pass in canonical arithmetic. 32 by default.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Measure a few steps: time, memory and disk of the whole training.")
     ] = False,
@@ -78,6 +84,8 @@ def retrain(
             "threads": threads,
             "device": device,
             "every": every,
+            "processes": processes,
+            "unit": unit,
         }
         call: dict[str, Any] = {
             **asked,
