@@ -122,12 +122,25 @@ def paper(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {**profile(task, folder), "switches": switches, "told": told}
 
 
+def retrain(task: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Train one seed, or with ``dry_run`` a few steps of it; see :func:`repro.stages.training.work.train`."""
+    from repro.stages.training.backend_tensorflow import TensorFlowBackend
+    from repro.stages.training.task import Training
+    from repro.stages.training.work import estimate, train
+
+    switches, *_ = _begun(task)
+    training = Training.from_task(task)
+    told = (estimate if task["dry_run"] else train)(training, lambda: TensorFlowBackend(training), Path(task["run"]))
+    return {**profile(task, folder), "switches": switches, "told": told}
+
+
 TASKS: dict[str, Callable[[dict[str, Any], Path], dict[str, Any]]] = {
     "profile": profile,
     "probe": probe,
     "evaluate": evaluate,
     "predict": predict,
     "paper": paper,
+    "retrain": retrain,
 }
 
 
