@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import tensorflow as tf
 from tensorflow import keras
 
+from pipelines.common.trainer_tensorflow import Backward, Trainer
 from pipelines.lhc_net import hdf5_tensorflow, model_tensorflow, weights_tensorflow
 from pipelines.lhc_net.train_tensorflow import optimizer_of
 from repro.errors import MissingFile
 
-Backward = Callable[[Callable[..., Any], tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]]
 
-
-class LHCTrainer:
+class LHCTrainer(Trainer):
     """Steps on the categorical cross-entropy, and Keras' ``EarlyStopping`` on the validation accuracy.
 
     Args:
@@ -30,28 +29,16 @@ class LHCTrainer:
     def __init__(self, model: keras.Model, settings: dict[str, Any], backward: Backward) -> None:
         for layer in model.layers:
             layer.trainable = layer.name.startswith(settings["trained"])
-        self.model, self.backward, self.patience = model, backward, settings["patience"]
-        self.optimizer = optimizer_of(settings)
-        self.optimizer.build(model.trainable_variables)
+        super().__init__(model, backward, optimizer_of(settings))
+        self.patience: int = settings["patience"]
         self._loss = keras.losses.CategoricalCrossentropy()
         self._best: float | None = None
         self._waited = 0
-
-    def variables(self) -> list[tf.Variable]:
-        """Return what is trained."""
-        trained: list[tf.Variable] = self.model.trainable_variables
-        return trained
 
     def compute(self, inputs: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Return the mean loss and the softmax scores."""
         scores = self.model(inputs, training=True)
         return self._loss(tf.one_hot(labels, scores.shape[-1]), scores), scores
-
-    def step(self, inputs: tf.Tensor, labels: tf.Tensor) -> dict[str, Any]:
-        """Do one step; return ``loss``, ``scores`` and ``gradients``."""
-        loss, scores, gradients = self.backward(self.compute, inputs, labels)
-        self.optimizer.apply_gradients(zip(gradients, self.variables(), strict=True))
-        return {"loss": loss, "scores": scores, "gradients": gradients}
 
     def epoch_ended(self, epoch: int, metrics: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
         """Say whether the stage ends: after so many epochs without a better validation accuracy."""
@@ -61,7 +48,7 @@ class LHCTrainer:
         else:
             self._waited += 1
         stop = f"no better validation accuracy for {self._waited} epochs" if self._waited >= self.patience else None
-        return {"learning rate": float(self.optimizer.learning_rate), "stop": stop}
+        return {**super().epoch_ended(epoch, metrics), "stop": stop}
 
     def state(self) -> dict[str, Any]:
         """Return optimiser and early stopping; the optimiser's variables by kind and by what they belong to."""

@@ -232,7 +232,9 @@ class Plan:
     def estimate(self) -> dict[str, Any]:
         """Measure a few steps of the first seed and return what its training would take."""
         with tempfile.TemporaryDirectory(prefix="repro-retrain-") as name:
-            answer = self.call.run(self._task(self.seeds[0], Path(name) / "run", dry_run=True), Path(name) / "child")
+            answer = self.call.run(
+                {**self.task(self.seeds[0], Path(name) / "run"), "dry_run": True}, Path(name) / "child"
+            )
         told: dict[str, Any] = answer["told"]
         return {**told, "seeds": len(self.seeds), "all_seconds": told["seconds"] * len(self.seeds)}
 
@@ -248,7 +250,7 @@ class Plan:
             if told is None:
                 say(f"{self.call.name}: recipe {self.recipe.name}, seed {seed}, {self.call.data.name}")
                 with tempfile.TemporaryDirectory(prefix="repro-retrain-") as name:
-                    answer = self.call.run(self._task(seed, folder, dry_run=False), Path(name) / "child")
+                    answer = self.call.run(self.task(seed, folder), Path(name) / "child")
                 told = answer["told"]
             runs.append(told)
             outputs[f"trajectory-{seed}"] = self.call.results.save_file(folder / TRAJECTORY)
@@ -275,7 +277,8 @@ class Plan:
         shutil.rmtree(folder)
         return None
 
-    def _task(self, seed: int, folder: Path, *, dry_run: bool) -> dict[str, Any]:
+    def task(self, seed: int, folder: Path) -> dict[str, Any]:
+        """Return what a child is told of one seed's training in a folder."""
         return {
             "task": "retrain",
             "recipe": self.recipe.model_dump(mode="json"),
@@ -288,7 +291,7 @@ class Plan:
             "unit": None,
             "code": self.inputs["code"],
             "run": str(folder.resolve()),
-            "dry_run": dry_run,
+            "dry_run": False,
         }
 
     def _result(self, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from repro.digest import set_digest, tensor_digest
 from repro.registry import find_model
 from repro.stages.etl import etl
 from repro.stages.training import loop as training_loop
-from repro.stages.training.backend_tensorflow import TensorFlowBackend
+from repro.stages.training.backend_tensorflow import TensorflowBackend
 from repro.stages.training.loop import Loop
 from repro.stages.training.saved import TRAJECTORY
 from repro.stages.training.task import Training
@@ -47,7 +47,7 @@ training = Training(
     unit=None,
     code="c" * 64,
 )
-backend = TensorFlowBackend(training)
+backend = TensorflowBackend(training)
 folder = Path(asked["run"])
 training_loop._SHARE = asked.get("share", training_loop._SHARE)
 

@@ -23,6 +23,7 @@ from repro.stages.training.metrics import is_better, watched_metrics
 from repro.stages.training.saved import BOARD, STATE, TRAJECTORY, Best, Standing, best_file, kept_file, prune
 from repro.stages.training.task import Backend, Batch, Training
 from repro.store.packed import load_packed, pack, save_packed
+from repro.trace import Trace
 from repro.trace.trajectory import TrajectoryWriter
 
 _SHARE = 50  # saving within an epoch takes at most one part in this many of the time
@@ -42,7 +43,7 @@ class Loop:
         folder: holds the state; made if it is not there.
         progress: told steps done, and how many there are if no stage ends early.
         writes: whether anything is written; a repetition writes nothing, nor does a process beside the first.
-        state: where to go on from, if not from the folder's own state.
+        state: where to go on from, if not from the folder's own state; the trajectory begins anew there.
     """
 
     def __init__(
@@ -165,6 +166,16 @@ class Loop:
             self.backend.begin_stage(self.training.settings(following))
         self._save()
 
+    def pause(self) -> None:
+        """Save where it stands."""
+        self._save()
+
+    def traced(self) -> Trace:
+        """Do the next step under the trace. The loop does not count it: nothing can follow."""
+        standing = self.standing
+        batch = next(epoch_batches(self.training, self._stages[standing.stage], standing.epoch, standing.batch))
+        return self.backend.traced_step(batch, standing.step)
+
     def load(self, selection: str) -> None:
         """Put a selection's weights into the model; those of the last epoch are there already."""
         best = self.standing.best.get(selection)
@@ -196,7 +207,8 @@ class Loop:
         self.backend.begin_stage(self.training.settings(self._stages[number]))
         self.backend.restore(told["trainer"], _below("state/", arrays))
         if self._writes:
-            self._chain = TrajectoryWriter(self.folder / TRAJECTORY, head, told["chain"])
+            own = path == self.folder / STATE  # from another's state, a chain of its own begins
+            self._chain = TrajectoryWriter(self.folder / TRAJECTORY, head, told["chain"] if own else None)
         return standing
 
     def _link(self) -> None:

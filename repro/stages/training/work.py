@@ -90,6 +90,15 @@ def _finished(training: Training, backend: Backend, loop: Loop) -> dict[str, Any
     return told
 
 
+def replay(training: Training, make: Callable[[], Backend], folder: Path, *, until: int, state: Path | None) -> Loop:
+    """Train up to a step in a folder of its own, from a kept state or from the start, and return the loop there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    loop = Loop(training, make(), folder, state=state)
+    loop.run(until=until)
+    loop.pause()
+    return loop
+
+
 def estimate(training: Training, make: Callable[[], Backend], folder: Path) -> dict[str, Any]:
     """Do a few steps in an empty folder and return what the whole training would take.
 
