@@ -112,6 +112,7 @@ SYSTEM = System(
     picture="pipelines.common.picture:grey",
     prepare="pipelines.lhc_net.protocol:prepare",
     summarise="pipelines.lhc_net.protocol:summarise",
+    meaning="pipelines.common.emotions:emotion",
     probe_protocol="plain",
     probe_images=4,
 )
