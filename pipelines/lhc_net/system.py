@@ -6,6 +6,7 @@ from typing import Any
 
 from pipelines.lhc_net.check import CHECK
 from pipelines.lhc_net.etl import CATEGORIES
+from pipelines.lhc_net.protocol import PASSES
 from pipelines.lhc_net.recipe import BACKBONE, CONTROLLER, MODULAR
 from repro.schema import Model, Protocol, Split, System
 
@@ -21,6 +22,7 @@ def _tensorflow(name: str, title: str, recipe: dict[str, Any]) -> Model:
         build=f"pipelines.lhc_net.model_tensorflow:{name}",
         load="pipelines.lhc_net.weights_tensorflow:load",
         predict="pipelines.lhc_net.predict_tensorflow:predict",
+        straight="pipelines.lhc_net.straight_tensorflow:evaluate",
         training="pipelines.lhc_net.train_tensorflow:training",
         training_settings=recipe,
         keyed="pipelines.lhc_net.weights_tensorflow:fill_keyed",
@@ -86,7 +88,7 @@ SYSTEM = System(
             keeps=("L-TTA", "L-SKEW"),
             mends=_MENDED,
             batch=128,
-            settings={"augmentation": "tensorflow-addons"},
+            settings={"augmentation": "tensorflow-addons", "passes": PASSES},
         ),
         Protocol(
             name="corrected",
@@ -94,7 +96,7 @@ SYSTEM = System(
             keeps=("L-SKEW",),
             mends=(*_MENDED, "L-TTA"),
             batch=128,
-            settings={"augmentation": "tensorflow"},
+            settings={"augmentation": "tensorflow", "passes": PASSES},
         ),
         Protocol(
             name="plain",
@@ -107,6 +109,7 @@ SYSTEM = System(
     ),
     check=CHECK,
     benchmarked=("lhc_net", "lhc_net_torch"),
+    benchmark_settings={"passes": 3},
     dataset="pipelines.common.containers:read_container",
     embedded="pipelines.common.faces:embedded",
     picture="pipelines.common.picture:grey",

@@ -20,6 +20,7 @@ SUBJECTS = (
     "trace_torch",
     "check_rep",
     "evaluate_torch",
+    "evaluate_straight",
     "canonical_torch",
     "prepare",
 )

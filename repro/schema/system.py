@@ -12,6 +12,7 @@ from pydantic import model_validator
 from repro.errors import UnknownName, UsageError
 from repro.schema.base import Frozen
 from repro.schema.paper import PaperCheck
+from repro.schema.recipe import Recipe
 
 Framework = Literal["torch", "tensorflow"]
 
@@ -33,10 +34,17 @@ class Model(Frozen):
         training: ``(model, settings) -> step``; ``step(inputs, labels)`` does one step and returns the
             named tensors ``loss`` and ``scores``.
         training_settings: the published recipe, as plain data.
+        recipes: the published ways to train it, for ``repro retrain``; the first is the default.
+        trainer: ``(model, settings, backward) -> trainer``: what does the steps of a recipe
+            (``docs/adding-a-system.md``); ``settings`` are the stage's.
+        start: ``(model, path) -> dict``: loads the weights that a recipe ``starts_from``; returns what is told of them.
+        save: ``(model, path) -> None``: writes the published checkpoint format, which ``load`` reads.
         keyed: ``(model, salt) -> None``: fills the model with keyed weights, where that is not plainly by the names of
             a PyTorch state dict.
         variables: ``(model) -> {name: variable}`` under the published names; TensorFlow models need it.
         diagnose: ``(model, inputs) -> dict``: numbers that show a defect at work; optional.
+        straight: ``(model, images, settings) -> scores``: raw images evaluated as the published scripts do it, the
+            whole set in memory; for benchmarks and tests to compare ``predict`` with. Optional.
         settings: what this model changes in every protocol's settings, its image size for instance.
         input_shape: shape of one input without the batch axis, in the framework's layout.
         num_classes: length of the output.
@@ -61,9 +69,14 @@ class Model(Frozen):
     predict: str
     training: str
     training_settings: dict[str, Any] = {}
+    recipes: tuple[Recipe, ...] = ()
+    trainer: str | None = None
+    start: str | None = None
+    save: str | None = None
     keyed: str | None = None
     variables: str | None = None
     diagnose: str | None = None
+    straight: str | None = None
     settings: dict[str, Any] = {}
     input_shape: tuple[int, ...]
     num_classes: int
@@ -77,6 +90,12 @@ class Model(Frozen):
     contract_scale: float = 1.0
     contract_shift: float = 0.0
     contract_grey: int | None = None
+
+    def recipe(self, name: str | None) -> Recipe:
+        """Return a recipe by name, or the first; raises UnknownName."""
+        if name is None and self.recipes:
+            return self.recipes[0]
+        return _by_name("recipe", name or "", self.recipes)
 
     @property
     def contract_shape(self) -> tuple[int, ...]:
@@ -161,6 +180,8 @@ class System(Frozen):
         prepare: ``(images, settings, samples) -> float32 array``: raw images to network inputs. ``settings`` are
             the protocol's with the model's over them; ``samples`` (:class:`repro.schema.Samples`) tells which
             images they are, for what draws at random. ``v`` views of an image are ``v`` rows in a row.
+        augment: as ``prepare``, of training images: ``settings`` are the recipe's stage's over the protocol's and the
+            model's, and what is drawn for an image follows from ``samples.key(place)`` alone. ``prepare`` by default.
         draws: ``(settings, samples) -> (sentence, {name: array})``: what ``prepare`` draws at random for these images,
             for a record to keep; no array where nothing is drawn. Optional.
         summarise: ``(scores, labels, protocol) -> dict``: what the published code prints of the scores.
@@ -171,6 +192,7 @@ class System(Frozen):
         votes: ``(path, images, labels, usages, labelled) -> Votes``: reads a file of annotators' votes beside the data
             (:class:`repro.schema.Votes`); optional.
         benchmarked: names of the models that ``make bench`` measures; none by default.
+        benchmark_settings: what it changes in protocols that have a setting of that name, to end in reasonable time.
         probe_protocol: the protocol that prepares check-rep's batches, one input an image; ``corrected`` by default.
         probe_images: how many images of each usage check-rep digests as each protocol prepares them; all by default.
     """
@@ -188,6 +210,7 @@ class System(Frozen):
     dataset: str
     embedded: str
     prepare: str
+    augment: str | None = None
     draws: str | None = None
     summarise: str
     meaning: str | None = None
@@ -195,6 +218,7 @@ class System(Frozen):
     check: PaperCheck | None = None
     votes: str | None = None
     benchmarked: tuple[str, ...] = ()
+    benchmark_settings: dict[str, Any] = {}
     probe_protocol: str = "corrected"
     probe_images: int | None = None
 
@@ -266,12 +290,18 @@ class Samples:
         positions: places in the split that is evaluated, or in the epoch, int64 (n,).
         seed: of this run.
         count: how many images the whole split or epoch has; 0 where that is not known.
+        epoch: of a training, counted from 0 over all its stages.
     """
 
     rows: np.ndarray
     positions: np.ndarray
     seed: int
     count: int = 0
+    epoch: int = 0
+
+    def key(self, place: int) -> str:
+        """Return what names the draws for one of these images: seed, epoch, row and place, whatever is beside it."""
+        return f"{self.seed}/{self.epoch}/{self.rows[place]}/{self.positions[place]}"
 
 
 @dataclass(frozen=True)
@@ -294,7 +324,7 @@ def settings_of(protocol: Protocol, model: Model) -> dict[str, Any]:
     return {**protocol.settings, **model.settings}
 
 
-_Named = TypeVar("_Named", Model, Ensemble, Split, Protocol)
+_Named = TypeVar("_Named", Model, Ensemble, Split, Protocol, Recipe)
 
 
 def _by_name(what: str, name: str, items: tuple[_Named, ...]) -> _Named:

@@ -69,8 +69,11 @@ def test_tensorflow_says_what_was_set_and_draws_alike(root: Path) -> None:
     }
 
 
-def test_the_child_sees_the_switches_and_the_rest_of_the_environment() -> None:
+def test_the_child_sees_the_switches_and_the_rest_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_XLA_FLAGS", "--tf_xla_auto_jit=2")
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     environment = child_environment(Caps())
+    assert environment.keys().isdisjoint({"TF_XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS"})
     assert environment["PATH"] == os.environ["PATH"]
     assert DETERMINISTIC_ENVIRONMENT.items() <= environment.items()
     assert DETERMINISTIC_ENVIRONMENT.items() <= switched(Caps()).items()
