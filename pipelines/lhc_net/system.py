@@ -127,6 +127,7 @@ SYSTEM = System(
     prepare="pipelines.lhc_net.protocol:prepare",
     augment="pipelines.lhc_net.augment:augment",
     summarise="pipelines.lhc_net.protocol:summarise",
+    meaning="pipelines.common.emotions:emotion",
     probe_protocol="plain",
     probe_images=4,
 )
