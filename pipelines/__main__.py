@@ -237,7 +237,8 @@ def _ways(model: Model, checkpoint: Artifact) -> list[str]:
         and claim.protocol not in (None, PAPER)
         and claim.split_name is not None
     }
-    return sorted({*_USUAL, *claimed})
+    usual = {way for way in _USUAL if not model.protocols or way.partition("/")[0] in model.protocols}
+    return sorted({*usual, *claimed})
 
 
 def _snakemake(config: dict[str, Any]) -> int:

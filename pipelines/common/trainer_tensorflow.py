@@ -37,11 +37,11 @@ class Trainer:
         variables: list[tf.Variable] = self.model.trainable_variables
         return variables
 
-    def step(self, inputs: tf.Tensor, labels: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Do one step; return ``loss`` (scalar) and ``scores`` (N, classes)."""
+    def step(self, inputs: tf.Tensor, labels: tf.Tensor) -> dict[str, Any]:
+        """Do one step; return ``loss`` (scalar), ``scores`` (N, classes) and ``gradients`` in the variables' order."""
         loss, scores, gradients = self.backward(self.compute, inputs, labels)
         self.optimizer.apply_gradients(zip(gradients, self.variables(), strict=True))
-        return {"loss": loss, "scores": scores}
+        return {"loss": loss, "scores": scores, "gradients": gradients}
 
     def epoch_ended(self, epoch: int, metrics: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
         """Return the learning rate; ``stop`` is why the stage ends here, or ``None``.

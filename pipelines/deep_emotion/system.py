@@ -81,4 +81,5 @@ SYSTEM = System(
     picture="pipelines.common.picture:grey_48",
     prepare="pipelines.deep_emotion.protocol:prepare",
     summarise="pipelines.deep_emotion.protocol:summarise",
+    meaning="pipelines.common.emotions:emotion",
 )

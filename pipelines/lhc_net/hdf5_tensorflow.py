@@ -13,6 +13,13 @@ from tensorflow import keras
 
 from repro.errors import BadCheckpoint, UnfitCheckpoint
 
+SUFFIXES = (".h5", ".hdf5")
+
+
+def count(path: Path) -> int:
+    """Return how many variables a file holds; raises BadCheckpoint."""
+    return len(_listed(path))
+
 
 def read(path: Path, model: keras.Model, wanted: Mapping[str, tf.Variable]) -> tuple[dict[str, np.ndarray], str]:
     """Return the variables of a file by their published names, and how they were found.

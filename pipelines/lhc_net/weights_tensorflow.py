@@ -64,7 +64,7 @@ def load(model: keras.Model, path: Path) -> dict[str, Any]:
         MissingFile: there is none.
         BadCheckpoint: it is damaged, or variables are missing, unexpected, of another shape, or no numbers.
     """
-    if path.suffix in (".h5", ".hdf5") and path.is_file():
+    if path.suffix in hdf5_tensorflow.SUFFIXES and path.is_file():
         stored, how = hdf5_tensorflow.read(path, model, variables(model))
         told: dict[str, Any] = {"format": f"Keras HDF5, {how}"}
     else:

@@ -27,7 +27,7 @@ def benchmarks(folder: Path) -> Iterator[Benchmark]:
         folder: for files; none is needed.
     """
     for system, model in benchmarked_models("torch"):
-        for protocol in system.protocols:
+        for protocol in system.protocols_of(model):
             if len(protocol.seeds) <= 1:
                 yield _evaluated(system, model, protocol)
 

@@ -75,7 +75,7 @@ def evaluate(
         asked = {
             "data": Path(data).name,
             "split": owner.split(split).name,
-            "protocol": owner.protocol(protocol).name,
+            "protocol": owner.protocol_of(one, protocol).name,
             "checkpoint": Path(checkpoint).name,
             "isa": isa,
             "threads": threads,

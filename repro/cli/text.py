@@ -24,6 +24,7 @@ def evaluation_text(record: Record) -> str:
         f"{result['correct']} of {result['n']} correct, {100 * result['accuracy']:.2f} % "
         f"(95 % interval {100 * low:.2f} to {100 * high:.2f})"
     ]
+    lines += [result["labels"]] if result.get("labels") else []
     spread = result["spread"]
     if spread["runs"] > 1:
         lines.append(

@@ -272,6 +272,7 @@ def _measurement(
         counts=tuple(run.correct for run in told.runs if run.correct is not None),
         confusion=told.confusion,
         classes=tuple(each.name for each in scores),
+        labels=told.labels,
         class_scores=scores,
         means=ClassMeans.of(scores) if any(each.images for each in scores) else None,
         certificate=told.certificate,

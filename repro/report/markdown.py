@@ -194,6 +194,8 @@ def _details(one: Measurement) -> Iterator[str]:
     if one.unseen is not None and one.unseen.n:
         unseen = one.unseen
         yield f"without images that are also in the training set {_share(unseen.correct, unseen.n)} of {unseen.n}"
+    if one.labels:
+        yield one.labels
     if one.means is not None:
         means = one.means
         yield (

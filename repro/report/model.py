@@ -131,6 +131,7 @@ class Measurement(Frozen):
         counts: right answers, one entry a seed.
         confusion: rows are true classes, columns answers.
         classes: their names, where the record tells them.
+        labels: what is to be told of what the labels mean.
         class_scores, means: precision, recall and F1 of each class, and over the classes.
         certificate: whether the count can differ on other machines, where that was asked.
         unseen: the same count without the images that also occur in the training set.
@@ -161,6 +162,7 @@ class Measurement(Frozen):
     counts: tuple[int, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()
     classes: tuple[str, ...] = ()
+    labels: str = ""
     class_scores: tuple[ClassScore, ...] = ()
     means: ClassMeans | None = None
     certificate: Certificate | None = None

@@ -135,6 +135,7 @@ class EvaluationResult(AnyResult):
     runs: tuple[Run, ...] = ()
     confusion: tuple[tuple[Annotated[int, Field(ge=0)], ...], ...] = ()
     classes: tuple[ClassTold, ...] = ()
+    labels: str = ""
     top5_correct: Annotated[int, Field(ge=0)] | None = None
     unseen: Annotated[Share, _known(Share)] | None = None
     diagnosis: dict[str, Any] = {}

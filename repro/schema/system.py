@@ -49,6 +49,10 @@ class Model(Frozen):
         input_shape: shape of one input without the batch axis, in the framework's layout.
         num_classes: length of the output.
         classes: what its outputs mean, where that is not the system's ``classes``.
+        label_orders: the classes of the data sets that it was published for, each in the order of the labels; where
+            none is given, ``classes`` is the only one.
+        dataset: the reader of its data, where that is not the system's ``dataset``.
+        protocols: names of the system's protocols that are for it; where none is given, all.
         probe_batch: how many images check-rep feeds forward and in each training step.
         probe_steps: how many training steps it does.
         probe_memory: what a process of check-rep takes, in MB, as measured; few run at once where it is much.
@@ -77,6 +81,9 @@ class Model(Frozen):
     input_shape: tuple[int, ...]
     num_classes: int
     classes: tuple[str, ...] = ()
+    label_orders: tuple[tuple[str, ...], ...] = ()
+    dataset: str | None = None
+    protocols: tuple[str, ...] = ()
     probe_batch: int = 64
     probe_steps: int = 3
     probe_memory: int = 1000
@@ -178,6 +185,8 @@ class System(Frozen):
         draws: ``(settings, samples) -> (sentence, {name: array})``: what ``prepare`` draws at random for these images,
             for a record to keep; no array where nothing is drawn. Optional.
         summarise: ``(scores, labels, protocol) -> dict``: what the published code prints of the scores.
+        meaning: ``(name) -> word``: what a class's name means, one word for all ways to write it; ``None`` where that
+            is not known. Optional.
         picture: ``(path) -> uint8 array``: reads a user's picture as the data set would hold it, for ``repro predict``.
         check: the paper's own check, where it has one.
         votes: ``(path, images, labels, usages, labelled) -> Votes``: reads a file of annotators' votes beside the data
@@ -204,6 +213,7 @@ class System(Frozen):
     augment: str | None = None
     draws: str | None = None
     summarise: str
+    meaning: str | None = None
     picture: str | None = None
     check: PaperCheck | None = None
     votes: str | None = None
@@ -220,6 +230,10 @@ class System(Frozen):
                 raise ValueError(f"{self.name}: {what} holds a name twice: {names}")
         if self.check is not None and self.check.model not in {model.name for model in self.models}:
             raise ValueError(f"{self.name}: check names no model of it: {self.check.model}")
+        for model in self.models:
+            unknown = set(model.protocols) - {protocol.name for protocol in self.protocols}
+            if unknown:
+                raise ValueError(f"{self.name}: {model.name} names no protocol of it: {sorted(unknown)}")
         unknown = set(self.benchmarked) - {model.name for model in self.models}
         if unknown:
             raise ValueError(f"{self.name}: benchmarked names no model of it: {sorted(unknown)}")
@@ -236,6 +250,27 @@ class System(Frozen):
     def classes_of(self, model: Model) -> tuple[str, ...]:
         """Return what a model's outputs mean, in order."""
         return model.classes or self.classes
+
+    def label_orders_of(self, model: Model) -> tuple[tuple[str, ...], ...]:
+        """Return the classes of the data sets that a model was published for, each in the order of the labels."""
+        return model.label_orders or (self.classes_of(model),)
+
+    def dataset_of(self, model: Model) -> str:
+        """Return the reader of a model's data."""
+        return model.dataset or self.dataset
+
+    def protocols_of(self, model: Model) -> tuple[Protocol, ...]:
+        """Return the protocols that are for a model."""
+        return tuple(one for one in self.protocols if one.name in model.protocols or not model.protocols)
+
+    def protocol_of(self, model: Model, name: str) -> Protocol:
+        """Return one of them by name; raises UnknownName, also where it is for other models."""
+        return _by_name(f"protocol of {model.name}", name, self.protocols_of(model))
+
+    def probe_protocol_of(self, model: Model) -> Protocol:
+        """Return what prepares check-rep's batches: the system's, or the model's first where that is not for it."""
+        known = {one.name: one for one in self.protocols_of(model)}
+        return known.get(self.probe_protocol) or next(iter(known.values()))
 
     def split(self, name: str) -> Split:
         """Return a split by name; raises UnknownName."""

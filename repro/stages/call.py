@@ -75,7 +75,7 @@ class Call:
         environment = find_stack(found.stack)
         caps = parse_caps(isa, threads)
         store = Results(results)
-        _, decoded = etl(system, data, store)
+        _, decoded = etl(system, data, store, model=found)
         return cls(system, found, environment, caps, device, decoded, store, arithmetic)
 
     @property

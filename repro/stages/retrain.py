@@ -22,6 +22,7 @@ from repro.errors import MissingFile, UsageError
 from repro.hardware.probe import read_profile
 from repro.paths import expected_folder
 from repro.schema import Arithmetic, Device, Recipe, Record, TrainingVerdict, read_json
+from repro.stages.artifact import local_path
 from repro.stages.call import REFERENCE_THREADS, Call
 from repro.stages.etl import EMBEDDED
 from repro.stages.progress import say
@@ -181,14 +182,15 @@ def planned(
 def _start(call: Call, recipe: Recipe, start: str | None) -> Path | None:
     if start == RANDOM or (start is None and recipe.starts_from is None):
         return None
-    if start is None or not Path(start).is_file():
+    path = None if start is None else local_path(start)
+    if path is None or not path.is_file():
         raise MissingFile(
             f"{call.name} starts from {recipe.starts_from}" + ("" if start is None else f", and there is no {start}"),
-            next_step="give it with --start FILE, or --start random for random weights",
+            next_step="give it with --start FILE or artifact:ID, or --start random for random weights",
         )
     if call.model.start is None:
         raise UsageError(f"{call.name} declares no way to start from a file")
-    return Path(start)
+    return path
 
 
 @dataclass(frozen=True)

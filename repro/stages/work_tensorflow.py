@@ -43,7 +43,7 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     resolve(_declared(model.keyed, model, "keyed"))(network, CONTRACT_SALT)
     _contract(recorder, model, network)
     if task["prepare_all"]:
-        for protocol in system.protocols:
+        for protocol in system.protocols_of(model):
             for usage, rows in data.rows_by_usage().items():
                 some = rows[: system.probe_images]
                 recorder.add_entry(Feed.of(system, model, protocol, data.images(), some, task["seed"]).entry(usage))

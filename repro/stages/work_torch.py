@@ -54,7 +54,7 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     with computing(task):
         _contract(recorder, model, network, task["device"])
     if task["prepare_all"]:
-        for protocol in system.protocols:
+        for protocol in system.protocols_of(model):
             for usage, rows in data.rows_by_usage().items():
                 some = rows[: system.probe_images]
                 feed = Feed.of(system, model, protocol, data.images(), some, task["seed"])

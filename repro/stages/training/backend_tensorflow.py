@@ -94,6 +94,10 @@ class TensorflowBackend:
         recorder.add("input", batch.inputs, "input")
         values = self._step(batch, number, recorder.layers(self.model, "forward"))
         recorder.add("loss", values["loss"], "loss")
+        names = {id(variable): name for name, variable in self.weights().items()}
+        pairs = zip(self.trainer.variables(), values["gradients"], strict=True)
+        gradients = {names[id(one)]: gradient for one, gradient in pairs if gradient is not None}
+        recorder.add_all("gradient", gradients, "gradient")
         recorder.add_all("weight", self.weights(), "weight")
         return recorder.trace()
 
