@@ -1,4 +1,4 @@
-"""Progress on standard error: a bar on a terminal, at most one line in five seconds elsewhere; both with the time left."""
+"""Progress on standard error, with the time left: a bar on a terminal, at most one line in five seconds elsewhere."""
 
 from __future__ import annotations
 
