@@ -46,6 +46,12 @@ def retrain(
     keep_every: Annotated[
         int | None, typer.Option("--keep-every", help="Steps between two states that are kept for good.")
     ] = None,
+    processes: Annotated[
+        int, typer.Option("--processes", help="Data parallel by torchrun; native bits depend on it, canonical do not.")
+    ] = 1,
+    unit: Annotated[
+        int | None, typer.Option("--unit", help="Images of a backward pass in canonical arithmetic. 32 by default.")
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Measure a few steps: time, memory and disk of the whole training.")
     ] = False,
@@ -62,7 +68,7 @@ def retrain(
     def run() -> Answer:
         from repro.registry import one_model
         from repro.report.outcome import exit_code
-        from repro.report.training_text import estimate_text, training_text
+        from repro.report.training_text import training_text
         from repro.stages.blocked import recorded_if_blocked
         from repro.stages.retrain import planned
         from repro.stages.retrain import retrain as train
@@ -78,6 +84,8 @@ def retrain(
             "threads": threads,
             "device": device,
             "every": every,
+            "processes": processes,
+            "unit": unit,
         }
         call: dict[str, Any] = {
             **asked,
@@ -92,7 +100,7 @@ def retrain(
         name = f"{owner.name}/{one.name}"
         if dry_run:
             told = planned(name, **call).estimate()
-            return Answer({"estimate": told}, estimate_text(name, told))
+            return Answer({"estimate": told}, _estimate_text(name, told))
         record, error = recorded_if_blocked(
             "retrain",
             owner.name,
@@ -112,6 +120,17 @@ def retrain(
         return Answer({"records": [record.to_data()]}, text, exit_code([record]), [error] if error else [])
 
     finish("retrain", run, as_json=json, receipt=receipt)
+
+
+def _estimate_text(name: str, told: dict[str, Any]) -> str:
+    from repro.stages.progress import duration
+
+    return (
+        f"{name}: {told['steps']} steps of {told['step_seconds']:.3f} s and {told['epochs']} epochs with "
+        f"{told['evaluation_seconds']:.1f} s of evaluation each: about {duration(told['seconds'])} a seed, "
+        f"{duration(told['all_seconds'])} for {told['seeds']}; "
+        f"{told['memory_bytes'] / 1e6:.0f} MB of memory, up to {told['disk_bytes'] / 1e6:.1f} MB of disk a seed"
+    )
 
 
 def _seeds(text: str) -> list[int]:

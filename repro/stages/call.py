@@ -127,7 +127,7 @@ class Call:
             "seed": SEED,
             "arithmetic": arithmetic_name(self.arithmetic),
         }
-        return run_child(self.environment, {**common, **task}, caps or self.caps, folder)
+        return run_child(self.environment, {**common, **task}, caps or self.caps, folder, task.get("processes", 1))
 
     def record(
         self,

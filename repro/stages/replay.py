@@ -22,7 +22,7 @@ from repro.store.trajectories import Trained
 from repro.trace import Trace
 from repro.trace.trajectory import Link, Trajectory
 
-_ALIKE = ("recipe", "images", "start", "arithmetic", "device", "isa", "threads", "data")
+_ALIKE = ("recipe", "images", "start", "arithmetic", "device", "isa", "threads", "data", "processes", "unit")
 
 
 class Replayed(Frozen):
@@ -126,7 +126,9 @@ class _Again:
         if call.data.content != record.inputs["data"]:
             raise UsageError(f"{one.label} was trained on other data than {data}", next_step="give --data what it was")
         recipe = Recipe.model_validate(asked["recipe"])
-        self._plan = Plan(call, recipe, (), (one.seed,), asked["images"], None, 1, 1, None)
+        self._plan = Plan(
+            call, recipe, (), (one.seed,), asked["images"], None, 1, 1, None, asked["processes"] or 1, asked["unit"]
+        )
         self._folder = folder
         self._state = kept_file(one.folder, begun) if begun else None
 

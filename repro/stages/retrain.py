@@ -34,6 +34,9 @@ from repro.store.results import address
 RANDOM = "random"
 """``start`` that takes random weights where the recipe starts from published ones."""
 
+UNIT = 32
+"""Images of a backward pass in canonical arithmetic."""
+
 _WORST_FIRST = (
     TrainingVerdict.NOT_REPRODUCED,
     TrainingVerdict.CLOSE,
@@ -61,6 +64,8 @@ def retrain(
     workers: int = 1,
     every: int = 20,
     keep_every: int | None = None,
+    processes: int = 1,
+    unit: int | None = None,
     results: Path = Path("results"),
     expected: Path | None = None,
     force: bool = False,
@@ -81,6 +86,9 @@ def retrain(
         workers: threads that prepare batches; they change no bit.
         every: steps between two links of the trajectory.
         keep_every: steps between two states that are kept for good.
+        processes: data parallel by torchrun. In native arithmetic the bits depend on it, in canonical they do not.
+        unit: images of a backward pass in canonical arithmetic, whose gradients are added up exactly; batch norm sees
+            one. 32 by default.
         expected: folder of the claims; the project's own by default.
         force: train anew even where a record answers or a training stands unfinished.
 
@@ -110,6 +118,8 @@ def retrain(
         workers=workers,
         every=every,
         keep_every=keep_every,
+        processes=processes,
+        unit=unit,
         results=results,
     )
     return plan.record(force=force, expected=expected_folder(expected))
@@ -130,6 +140,8 @@ def planned(
     every: int,
     keep_every: int | None,
     results: Path,
+    processes: int = 1,
+    unit: int | None = None,
     **prepared: Any,
 ) -> Plan:
     """Return a training that is checked and not begun; arguments and errors as for :func:`retrain`."""
@@ -141,9 +153,16 @@ def planned(
     call = Call.prepared(model, data=data, results=results, **prepared)
     if not call.model.recipes or call.model.trainer is None:
         raise UsageError(f"{model} declares no recipe to train it by", next_step="see docs/adding-a-system.md")
+    canonical = call.arithmetic == "canonical"
+    if unit is not None and not canonical:
+        raise UsageError("--unit is of canonical arithmetic", next_step="add --arithmetic canonical, or leave it out")
+    if processes > 1 and call.model.framework != "torch":
+        raise UsageError(f"{model} runs in {call.model.framework}, and several processes train torch models")
+    unit = (unit or UNIT) if canonical else None
     if not seeds or len(set(seeds)) != len(seeds):
         raise UsageError(f"expected different seeds, got {list(seeds)}")
-    for word, number, least in (("images", images, 1), ("workers", workers, 0), ("every", every, 1)):
+    more = (("processes", processes, 1), ("unit", unit, 1))
+    for word, number, least in (("images", images, 1), ("workers", workers, 0), ("every", every, 1), *more):
         if number is not None and number < least:
             raise UsageError(f"expected {word} of at least {least}, got {number}")
     declared = call.model.recipe(recipe)
@@ -153,9 +172,11 @@ def planned(
     modified += [f"the first {images} images of each split"] if images is not None else []
     path = _start(call, changed, start)
     modified += [f"random weights instead of {changed.starts_from}"] if path is None and changed.starts_from else []
+    modified += [f"gradients of units of {unit} images"] if unit is not None else []
+    modified += [f"{processes} processes with a part of each batch"] if processes > 1 and not canonical else []
     for split in dict.fromkeys([changed.train, *changed.watched, changed.test]):  # told before a child starts
         call.data.labels(call.data.rows(call.system.split(split)))
-    return Plan(call, changed, tuple(modified), tuple(seeds), images, path, workers, every, keep_every)
+    return Plan(call, changed, tuple(modified), tuple(seeds), images, path, workers, every, keep_every, processes, unit)
 
 
 def _start(call: Call, recipe: Recipe, start: str | None) -> Path | None:
@@ -185,6 +206,8 @@ class Plan:
     workers: int
     every: int
     keep_every: int | None
+    processes: int = 1
+    unit: int | None = None
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -197,6 +220,8 @@ class Plan:
             "images": self.images,
             "start": None if self.start is None else self.start.name,
             "every": self.every,
+            "processes": self.processes if self.unit is None else None,  # exact sums do not know them
+            "unit": self.unit,
         }
 
     @cached_property
@@ -290,7 +315,8 @@ class Plan:
             "keep_every": self.keep_every,
             "workers": self.workers,
             "start": None if self.start is None else str(self.start.resolve()),
-            "unit": None,
+            "unit": self.unit,
+            "processes": self.processes,
             "code": self.inputs["code"],
             "run": str(folder.resolve()),
             "dry_run": False,

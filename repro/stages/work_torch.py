@@ -163,15 +163,18 @@ def fitness(task: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 def retrain(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Train one seed, or with ``dry_run`` a few steps of it; see :func:`repro.stages.training.work.train`."""
-    from repro.stages.training.backend_torch import TorchBackend
+    from repro.stages.training.backend_torch import TorchBackend, joined
     from repro.stages.training.task import Training
     from repro.stages.training.work import estimate, train
 
     caps = Caps(**task["caps"])
     switches = make_deterministic(task["seed"], caps.threads)
+    if task["processes"] > 1:
+        task = {**task, "device": joined(task["device"])}
     training = Training.from_task(task)
     told = (estimate if task["dry_run"] else train)(training, lambda: TorchBackend(training), Path(task["run"]))
-    return {"profile": _profile(caps, task["device"]), "switches": switches, "told": told}
+    device: Device = "cuda" if task["device"].startswith("cuda") else "cpu"
+    return {"profile": _profile(caps, device), "switches": switches, "told": told}
 
 
 def replay(task: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -182,10 +185,12 @@ def replay(task: dict[str, Any], folder: Path) -> dict[str, Any]:
         folder: receives ``trace.json``.
     """
     from repro.stages.training import work
-    from repro.stages.training.backend_torch import TorchBackend
+    from repro.stages.training.backend_torch import TorchBackend, joined
     from repro.stages.training.task import Training
 
     make_deterministic(task["seed"], Caps(**task["caps"]).threads)
+    if task["processes"] > 1:
+        task = {**task, "device": joined(task["device"])}
     training = Training.from_task(task)
     state = None if task["state"] is None else Path(task["state"])
     run, until = Path(task["run"]), task["until"]

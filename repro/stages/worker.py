@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -18,16 +19,19 @@ def main(folder: Path) -> int:
     task = read_json(folder / "task.json")
     framework = task["framework"]
     allow_only(framework)
+    first = os.environ.get("RANK", "0") == "0"  # torchrun starts several, and one answers
     try:
         work = importlib.import_module(f"repro.stages.work_{framework}")
         answer = work.TASKS[task["task"]](task, folder)
     except ReproError as error:
-        write_answer(folder, "error.json", error_data(error))
+        if first:
+            write_answer(folder, "error.json", error_data(error))
         return error.exit_code
     except Exception:
         traceback.print_exc()
         return EXIT_INTERNAL
-    write_answer(folder, "answer.json", answer)
+    if first:
+        write_answer(folder, "answer.json", answer)
     return 0
 
 

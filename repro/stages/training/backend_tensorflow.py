@@ -66,6 +66,14 @@ class TensorflowBackend:
         """One process computes."""
         return True
 
+    def portion(self, count: int) -> np.ndarray:
+        """Return all places."""
+        return np.arange(count)
+
+    def shared(self, data: Any) -> Any:
+        """Return the data."""
+        return data
+
     def begin_stage(self, settings: dict[str, Any]) -> None:
         """Make a fresh trainer."""
         assert self.training.model.trainer is not None, "the stage has checked it"

@@ -31,21 +31,33 @@ def epoch_rows(training: Training, epoch: int) -> tuple[np.ndarray, np.ndarray]:
     return rows[places], labels[places]
 
 
-def epoch_batches(training: Training, stage: Stage, epoch: int, first: int) -> Iterator[Batch]:
-    """Yield the batches of an epoch from number ``first`` on, prepared by the training's workers."""
+def epoch_batches(
+    training: Training, stage: Stage, epoch: int, first: int, portion: Callable[[int], np.ndarray]
+) -> Iterator[Batch]:
+    """Yield this process's portions of an epoch's batches from number ``first`` on, prepared by the workers."""
     rows, labels = epoch_rows(training, epoch)
     count = training.steps_of(stage)
-    make = partial(_batch, training, stage, epoch, rows, labels)
+    make = partial(_batch, training, stage, epoch, rows, labels, portion)
     yield from made_ahead((partial(make, number) for number in range(first, count)), training.workers)
 
 
-def _batch(training: Training, stage: Stage, epoch: int, rows: np.ndarray, labels: np.ndarray, number: int) -> Batch:
-    place = slice(number * stage.batch, (number + 1) * stage.batch)
-    chosen = rows[place]
-    samples = Samples(chosen, np.arange(len(rows))[place], training.seed, len(rows), epoch)
+def _batch(
+    training: Training,
+    stage: Stage,
+    epoch: int,
+    rows: np.ndarray,
+    labels: np.ndarray,
+    portion: Callable[[int], np.ndarray],
+    number: int,
+) -> Batch:
+    whole = np.arange(len(rows))[number * stage.batch : (number + 1) * stage.batch]
+    places = whole[portion(len(whole))]
+    samples = Samples(rows[places], places, training.seed, len(rows), epoch)
     prepare = resolve(training.system.augment or training.system.prepare)
-    inputs = prepare(taken(training.images, chosen), training.settings(stage), samples)
-    return Batch(inputs, labels[place], chosen)
+    if not len(places):  # other processes have them all; one is prepared for its shape
+        samples = Samples(rows[whole[:1]], whole[:1], training.seed, len(rows), epoch)
+    inputs = prepare(taken(training.images, samples.rows), training.settings(stage), samples)[: len(places)]
+    return Batch(inputs, labels[places], rows[places], rows[whole])
 
 
 def made_ahead(tasks: Iterator[Callable[[], _Made]], workers: int) -> Iterator[_Made]:

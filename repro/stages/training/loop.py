@@ -67,6 +67,7 @@ class Loop:
         if writes:
             prune(folder, self.standing)
         self._board = Board(folder / BOARD if writes else None)
+        backend.shared(None)  # nobody writes before all have read
 
     @property
     def total(self) -> int:
@@ -94,19 +95,19 @@ class Loop:
     def _epoch(self, stage: Stage, until: int | None) -> bool:
         standing = self.standing
         total = self.total
-        for batch in epoch_batches(self.training, stage, standing.epoch, standing.batch):
-            if until is not None and standing.step >= until:
-                return False
+        if until is not None and standing.step >= until:
+            return False
+        for batch in epoch_batches(self.training, stage, standing.epoch, standing.batch, self.backend.portion):
             loss, right = self.backend.step(batch, standing.step)
             if not math.isfinite(loss):
                 raise self._not_finite(batch, loss)
             if self._chain is not None:
-                self._chain.step(loss, batch.rows)
+                self._chain.step(loss, batch.whole)
             standing.step += 1
             standing.batch += 1
-            standing.loss += loss * len(batch.rows)
+            standing.loss += loss * len(batch.whole)
             standing.right += right
-            standing.seen += len(batch.rows)
+            standing.seen += len(batch.whole)
             if standing.step % self.training.every == 0:
                 self._link()
             if standing.step % _BOARD_STEPS == 0:
@@ -117,13 +118,16 @@ class Loop:
             elif time.monotonic() >= self._due:
                 self._save()
             self._progress(standing.step, total)
+            if standing.step == until and standing.batch < self._steps[standing.stage]:
+                return False
         self._epoch_ended()
         return True
 
     def _epoch_ended(self) -> None:
         standing, training = self.standing, self.training
         epoch = standing.epoch
-        metrics = watched_metrics(training, self.backend, epoch)
+        first = self.backend.is_first
+        metrics = self.backend.shared(watched_metrics(training, self.backend, epoch) if first else None)
         told = self.backend.epoch_ended(standing.stage_epoch, metrics)
         row: dict[str, Any] = {
             "epoch": epoch + 1,
@@ -150,6 +154,7 @@ class Loop:
         self._save()
         if self._writes:
             prune(self.folder, standing)
+        self.backend.shared(None)  # the others may read what was chosen
 
     def _stage_ended(self) -> None:
         """Go on to the next stage, from the weights that it asks for."""
@@ -173,7 +178,11 @@ class Loop:
     def traced(self) -> Trace:
         """Do the next step under the trace. The loop does not count it: nothing can follow."""
         standing = self.standing
-        batch = next(epoch_batches(self.training, self._stages[standing.stage], standing.epoch, standing.batch))
+        batch = next(
+            epoch_batches(
+                self.training, self._stages[standing.stage], standing.epoch, standing.batch, self.backend.portion
+            )
+        )
         return self.backend.traced_step(batch, standing.step)
 
     def load(self, selection: str) -> None:

@@ -94,15 +94,23 @@ class Batch:
         inputs: float32 (n, ...).
         labels: int64 (n,).
         rows: their numbers in the data set, int64 (n,).
+        whole: those of all images of the step, of which other processes have their portions.
     """
 
     inputs: np.ndarray
     labels: np.ndarray
     rows: np.ndarray
+    whole: np.ndarray
 
 
 class Backend(Protocol):
-    """What a framework does for the loop. ``training`` is what it was made for."""
+    """What a framework does for the loop.
+
+    Attributes:
+        started: what is told of the weights that it started from.
+    """
+
+    started: dict[str, Any]
 
     def begin_stage(self, settings: dict[str, Any]) -> None:
         """Make a trainer with these settings, its optimiser fresh."""
@@ -136,6 +144,12 @@ class Backend(Protocol):
 
     def save(self, path: Path) -> Path:
         """Write the weights in the published format; ``path`` lacks the suffix. Return the file's path."""
+
+    def portion(self, count: int) -> np.ndarray:
+        """Return the places of a batch of so many images that this process is fed."""
+
+    def shared(self, data: Any) -> Any:
+        """Return the first process's plain data in every process; all wait for it."""
 
     @property
     def is_first(self) -> bool:

@@ -79,6 +79,7 @@ def _finished(training: Training, backend: Backend, loop: Loop) -> dict[str, Any
         "seed": training.seed,
         "steps": standing.step,
         "epochs": standing.epoch,
+        "started": backend.started,
         "rows": standing.rows,
         "selections": {one.name: chosen[one.name] for one in training.recipe.selections},
         "trajectory": {"link": links[-1].link, "links": len(links), "file": file_digest(folder / TRAJECTORY)},
