@@ -23,16 +23,16 @@ from repro.errors import (
     EXIT_OK,
     EXIT_PREREQUISITE,
     EXIT_USAGE,
-    NotBuiltYet,
     ReproError,
     UnknownName,
     UsageError,
 )
 from repro.hardware.caps import parse_caps
 from repro.paths import expected_folder, project_root
-from repro.registry import chosen_models, systems
+from repro.registry import chosen_models, one_model, systems
 from repro.report.text import verdict_table
-from repro.schema import Artifact, Model, Record, System, read_json
+from repro.report.training_text import training_text
+from repro.schema import Artifact, BitVerdict, Model, Record, System, read_json
 from repro.stages.fetch import declared
 from repro.stages.paper import PAPER, checked_models, sentences
 from repro.stages.stacks import find_stack
@@ -54,7 +54,17 @@ _KEYS = (
     "checkpoint",
     "certify",
     "arithmetic",
+    "model",
+    "recipe",
+    "epochs",
+    "batch",
+    "seeds",
+    "set",
+    "images",
+    "start",
+    "processes",
 )
+_OF_RETRAIN = ("recipe", "epochs", "batch", "seeds", "images", "start", "processes")
 _USUAL = ("as-published/test", "corrected/test")
 
 _WORST_FIRST = (EXIT_INTERNAL, EXIT_USAGE, EXIT_CONTRADICTION, EXIT_PREREQUISITE)
@@ -87,8 +97,6 @@ def _parsed(arguments: list[str]) -> tuple[str, dict[str, str]]:
 
 
 def _run(target: str, options: dict[str, str]) -> int:
-    if target == "retrain":
-        raise NotBuiltYet("`make retrain` is not built yet", next_step="use make check-rep, which is")
     results = Path(options["results"] or "results")
     config = _configuration(target, options, results)
     receipts = results / "pipeline"
@@ -109,6 +117,9 @@ def _run(target: str, options: dict[str, str]) -> int:
 
 def _configuration(target: str, options: dict[str, str], results: Path) -> dict[str, Any]:
     names = options["systems"].split()
+    if target == "retrain":
+        owner, model = _trained(options)
+        names, options = [owner.name], {**options, "models": model.name}
     downloads = _claimed() if target == "eval-downloaded" else []
     if options["protocol"] == PAPER:
         chosen = checked_models(names or None, options["models"] or None)
@@ -136,7 +147,10 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
         "checkpoints": {},
         "evaluations": [],
         "ensembles": [],
+        "retrain": "",
     }
+    if target == "retrain":
+        return config | {"retrain": _training(options), "models": list(stacks)}
     if target != "eval-downloaded":
         return config
     if options["checkpoint"]:
@@ -160,6 +174,21 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
         ],
         "ensembles": sorted({f"{system.name}/{one.name}" for system, _ in chosen for one in system.ensembles}),
     }
+
+
+def _trained(options: dict[str, str]) -> tuple[System, Model]:
+    """Return the one model that is trained: SYSTEM= and, where it has several, MODEL=."""
+    name = options["system"] or options["systems"]
+    if not name:
+        raise UsageError("make retrain needs SYSTEM=", next_step=f"SYSTEM= one of {', '.join(systems())}")
+    return one_model(name, options["model"] or options["models"] or None)
+
+
+def _training(options: dict[str, str]) -> str:
+    """Return the options of ``repro retrain``; without DATA= it says what it needs."""
+    arguments = [word for name in _OF_RETRAIN if options[name] for word in (f"--{name}", options[name])]
+    arguments += [word for change in options["set"].split() for word in ("--set", change)]
+    return shlex.join([*arguments, *(["--data", options["data"]] if options["data"] else [])])
 
 
 def _claimed() -> list[Artifact]:
@@ -211,7 +240,8 @@ def _ways(model: Model, checkpoint: Artifact) -> list[str]:
         and claim.protocol not in (None, PAPER)
         and claim.split_name is not None
     }
-    return sorted({*_USUAL, *claimed})
+    usual = {way for way in _USUAL if not model.protocols or way.partition("/")[0] in model.protocols}
+    return sorted({*usual, *claimed})
 
 
 def _snakemake(config: dict[str, Any]) -> int:
@@ -231,6 +261,8 @@ def _told(receipts: list[dict[str, Any]]) -> str:
     measured = [record for record in records if record.stage in ("check-rep", "eval")]
     lines = [verdict_table(measured)] if measured else []
     lines += [f"\n{line}" for record in measured if "paper" in record.result for line in sentences(record)]
+    trained = [record for record in records if record.stage == "retrain" and record.verdict != BitVerdict.BLOCKED]
+    lines += [training_text(record) for record in trained]
     return "\n".join(lines)
 
 

@@ -27,6 +27,7 @@ _CALLS = {
     "evaluate": "repro.stages.evaluate:evaluate",
     "fetch_artifacts": "repro.stages.fetch:fetch",
     "build_report": "repro.report.build:build_report",
+    "retrain": "repro.stages.retrain:retrain",
     "predict": "repro.stages.predict:predict",
     "systems": "repro.registry:systems",
 }

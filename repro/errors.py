@@ -83,10 +83,6 @@ class MissingStack(PrerequisiteError):
     """The virtual environment of a stack is not there or lacks its framework."""
 
 
-class NotBuiltYet(PrerequisiteError):
-    """A stage of the design that this version does not have yet."""
-
-
 class NoCanonicalForm(PrerequisiteError):
     """An operation, or arguments of one, for which canonical arithmetic defines no result."""
 

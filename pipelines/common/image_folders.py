@@ -1,8 +1,8 @@
-"""Folders of face images: listed and digested once, decoded when they are asked for, never copied.
+"""Folders of images: listed and digested once, decoded when they are asked for, never copied.
 
-Layouts (docs/data.md): a folder per split and class, as RAF-DB, AffectNet, CAER-S and AI Hub's images are laid out
-for torchvision's ``ImageFolder``; and RAF-DB's own, ``train_00001_aligned.jpg`` beside a label file. A class's number
-is its place among the sorted names, as ``ImageFolder`` counts.
+Layouts (docs/data.md): a folder per split and class, as RAF-DB, AffectNet, CAER-S, AI Hub's images and ImageNet are
+laid out for torchvision's ``ImageFolder``; and RAF-DB's own, ``train_00001_aligned.jpg`` beside a label file. A class's
+number is its place among the sorted names, as ``ImageFolder`` counts.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ _IMAGES = {".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".w
 _LABELS = {".txt", ".csv"}
 _LABEL_LINE = re.compile(r"(?P<name>[^\s,]+\.\w+)[\s,]+(?P<label>\d+)\s*")
 _FLAT_NAME = re.compile(r"(train|valid|val|test)_\d+(_aligned)?", re.IGNORECASE)
-_LISTED, _AT_ONCE, _MOST_CLASSES = 20, 64, 255
+_BYTE = 256
+_LISTED, _AT_ONCE, _MOST_CLASSES = 20, 64, 10_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +47,7 @@ class ImageFolders:
 
     Attributes:
         files: of each row ``name`` (relative), ``digest`` (of the file), ``pixels`` (tensor digest) and ``shape``.
-        labels, usages: uint8 (n,), places in ``class_names`` and ``usage_names``.
+        labels, usages: uint8 (n,), places in ``class_names`` and ``usage_names``; labels of very many classes uint16.
         labelled: bool (n,): all of them.
         class_names: in the order of the labels.
         edition: what it is, as a part of a sentence.
@@ -142,10 +143,10 @@ def read_images(path: Path, progress: Callable[[int, int], None] | None = None) 
     places.sort(key=lambda one: (USAGES.index(one.usage), codes[one.label] if not layout else 0, one.folder, one.name))
     return ImageFolders(
         files=_described(path, [place.path for place in places], progress),
-        labels=np.array([codes[place.label] for place in places], np.uint8),
+        labels=np.array([codes[place.label] for place in places], np.uint8 if len(classes) <= _BYTE else np.uint16),
         usages=np.array([USAGES.index(place.usage) for place in places], np.uint8),
         class_names=tuple(classes),
-        edition=f"images by {layout or 'a folder per class'}, classes in this order: {', '.join(classes)}",
+        edition=f"images by {layout or 'a folder per class'}, classes in this order: {_listed(classes)}",
     )
 
 

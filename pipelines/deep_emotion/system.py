@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pipelines.common.dataset import CLASSES
-from pipelines.deep_emotion.recipe import RECIPE
+from pipelines.deep_emotion.recipe import RECIPE, RECIPES
 from repro.schema import Model, Protocol, Split, System
 
 SYSTEM = System(
@@ -24,6 +24,8 @@ SYSTEM = System(
             predict="pipelines.deep_emotion.predict_torch:predict",
             training="pipelines.deep_emotion.train_torch:training",
             training_settings=RECIPE,
+            recipes=RECIPES,
+            trainer="pipelines.deep_emotion.train_torch:DeepEmotionTrainer",
             diagnose="pipelines.deep_emotion.predict_torch:diagnose",
             input_shape=(1, 48, 48),
             num_classes=7,
@@ -79,4 +81,5 @@ SYSTEM = System(
     picture="pipelines.common.picture:grey_48",
     prepare="pipelines.deep_emotion.protocol:prepare",
     summarise="pipelines.deep_emotion.protocol:summarise",
+    meaning="pipelines.common.emotions:emotion",
 )

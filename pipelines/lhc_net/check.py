@@ -28,8 +28,8 @@ CHECK = PaperCheck(
         passes="their check says that the results can be replicated on this machine",
         fails="their check says that the GPU should be changed",
         software=("framework.name", "framework.version", "python"),
-        otherwise="another Keras draws other weights for the layers without a seed and shuffles the batches otherwise, "
-        "so their number cannot come out of this stack on any GPU",
+        otherwise="another Keras draws other weights for the layers without a seed, shuffles the batches otherwise and "
+        "turns the images the other way, so their number cannot come out of this stack on any GPU",
         defect="L-VERSIONS",
     ),
 )

@@ -24,7 +24,7 @@ def predict(model: keras.Model, inputs: np.ndarray, settings: dict[str, Any]) ->
     Args:
         model: in inference.
         inputs: float32 (n, 224, 224, 3).
-        settings: ``augmentation``: ``None``, ``tensorflow-addons`` or ``tensorflow``.
+        settings: ``augmentation``: ``None``, ``tensorflow-addons`` or ``tensorflow``; ``passes``: how many of the 60.
     """
     plain = np.concatenate(
         [model.predict_on_batch(inputs[start : start + _PLAIN_BATCH]) for start in range(0, len(inputs), _PLAIN_BATCH)]
@@ -34,7 +34,7 @@ def predict(model: keras.Model, inputs: np.ndarray, settings: dict[str, Any]) ->
         return plain
     total, weight = np.float32(UNTOUCHED_WEIGHT) * plain, UNTOUCHED_WEIGHT
     images = tf.convert_to_tensor(inputs)
-    for view in views():
+    for view in views()[: settings["passes"] - 1]:
         total = total + model.predict_on_batch(transformed(images, view, way))
         weight += 1
     return total / np.float32(weight)

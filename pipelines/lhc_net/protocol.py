@@ -11,6 +11,7 @@ import numpy as np
 from pipelines.lhc_net.etl import evaluation_inputs
 from repro.schema import Protocol, Samples
 
+PASSES = 60
 UNTOUCHED_WEIGHT = 3
 ZOOM = 0.9
 

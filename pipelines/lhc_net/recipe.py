@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from repro.schema import Recipe, Selection, Stage
+
 ADAM: dict[str, Any] = {"optimizer": "Adam", "learning_rate": 1e-4, "betas": [0.9, 0.999], "epsilon": 1e-7}
 SGD: dict[str, Any] = {"optimizer": "SGD", "learning_rate": 0.01}
 _FIRST = {"rotation_range": 30, "horizontal_flip": True}
@@ -65,3 +67,59 @@ STANDALONE: dict[str, Any] = {
         {**_stage(SGD, {}, 64, 8, 3), "seeds": None},
     ],
 }
+
+_KEEPS = ("L-CKPT", "L-SKEW")
+_MENDS = ("L-DET", "L-IMPORT", "L-MEM", "L-ORDER", "L-PARTIAL", "L-RNG", "L-STATE")
+_NOT_THE_STAGES = ("batch", "seeds", "generator_seed")  # draws are named here; no published seed would give the same
+
+
+def _recipe(name: str, description: str, published: dict[str, Any], starts_from: str) -> Recipe:
+    """Return a schedule for ``repro retrain``: each stage starts from the best epoch of the one before it."""
+    stages = tuple(
+        Stage(
+            name=f"stage {number}",
+            epochs=published["epochs"],
+            batch=stage["batch"],
+            settings={key: value for key, value in stage.items() if key not in _NOT_THE_STAGES},
+            continues="best" if number > 1 else None,
+        )
+        for number, stage in enumerate(published["stages"], start=1)
+    )
+    best = Selection(name="best", split="validation", scope="stage")
+    several = (Selection(name="best-of-all-stages", split="validation"),) if len(stages) > 1 else ()
+    return Recipe(
+        name=name,
+        description=description,
+        keeps=_KEEPS if several else _KEEPS[1:],
+        mends=_MENDS,
+        train="training",
+        protocol="plain",
+        selections=(best, *several),
+        test="test",
+        test_protocols=("as-published", "plain"),
+        stages=stages,
+        settings={"loss": published["loss"], "trained": published.get("trained", "")},
+        starts_from=starts_from,
+    )
+
+
+_IMAGENET = "lhc-net-backbone-resnet34-no-top"
+
+BACKBONE_RECIPES = (
+    _recipe(
+        "as-published", "ResNet34_Train: three stages, Adam and then SGD, from ImageNet weights", BACKBONE, _IMAGENET
+    ),
+)
+LHC_RECIPES = (
+    _recipe("modular", "LHC_Train: everything trained, from a trained ResNet34v2", MODULAR, "a trained resnet34v2"),
+    _recipe("standalone", "LHC_Net_Train: ResNet34v2's three stages on LHC-Net itself", STANDALONE, _IMAGENET),
+)
+CONTROLLER_RECIPES = (
+    _recipe(
+        "modular",
+        "Controller_Train: the five controllers alone, from a trained LHC-Net",
+        CONTROLLER,
+        "a trained lhc_net",
+    ),
+)
+"""The published schedules; the first of each is the one whose numbers the paper prints."""

@@ -6,13 +6,21 @@ from typing import Any
 
 from pipelines.lhc_net.check import CHECK
 from pipelines.lhc_net.etl import CATEGORIES
-from pipelines.lhc_net.recipe import BACKBONE, CONTROLLER, MODULAR
-from repro.schema import Model, Protocol, Split, System
+from pipelines.lhc_net.protocol import PASSES
+from pipelines.lhc_net.recipe import (
+    BACKBONE,
+    BACKBONE_RECIPES,
+    CONTROLLER,
+    CONTROLLER_RECIPES,
+    LHC_RECIPES,
+    MODULAR,
+)
+from repro.schema import Model, Protocol, Recipe, Split, System
 
 _MENDED = ("L-PARTIAL", "L-MEM", "L-IMPORT", "L-STATE", "L-DET", "L-BLIND", "L-STACK")
 
 
-def _tensorflow(name: str, title: str, recipe: dict[str, Any]) -> Model:
+def _tensorflow(name: str, title: str, recipe: dict[str, Any], recipes: tuple[Recipe, ...]) -> Model:
     return Model(
         name=name,
         title=title,
@@ -21,8 +29,13 @@ def _tensorflow(name: str, title: str, recipe: dict[str, Any]) -> Model:
         build=f"pipelines.lhc_net.model_tensorflow:{name}",
         load="pipelines.lhc_net.weights_tensorflow:load",
         predict="pipelines.lhc_net.predict_tensorflow:predict",
+        straight="pipelines.lhc_net.straight_tensorflow:evaluate",
         training="pipelines.lhc_net.train_tensorflow:training",
         training_settings=recipe,
+        recipes=recipes,
+        trainer="pipelines.lhc_net.retrain_tensorflow:LHCTrainer",
+        start="pipelines.lhc_net.retrain_tensorflow:start",
+        save="pipelines.lhc_net.retrain_tensorflow:save",
         keyed="pipelines.lhc_net.weights_tensorflow:fill_keyed",
         variables="pipelines.lhc_net.weights_tensorflow:variables",
         settings={"layout": "NHWC"},
@@ -60,9 +73,9 @@ def _port(name: str, title: str, recipe: dict[str, Any]) -> Model:
 
 
 _MODELS = (
-    ("resnet34v2", "ResNet34v2", BACKBONE),
-    ("lhc_net", "LHC-Net", MODULAR),
-    ("lhc_net_controller", "LHC-NetC", CONTROLLER),
+    ("resnet34v2", "ResNet34v2", BACKBONE, BACKBONE_RECIPES),
+    ("lhc_net", "LHC-Net", MODULAR, LHC_RECIPES),
+    ("lhc_net_controller", "LHC-NetC", CONTROLLER, CONTROLLER_RECIPES),
 )
 
 SYSTEM = System(
@@ -73,7 +86,7 @@ SYSTEM = System(
     licence="none stated in the repository",
     package="pipelines.lhc_net",
     classes=CATEGORIES,
-    models=(*(_tensorflow(*one) for one in _MODELS), *(_port(*one) for one in _MODELS)),
+    models=(*(_tensorflow(*one) for one in _MODELS), *(_port(*one[:3]) for one in _MODELS)),
     splits=(
         Split(name="training", usages=("Training",), description="Training, the published data_train.csv"),
         Split(name="validation", usages=("PublicTest",), description="PublicTest, the published data_val.csv"),
@@ -86,7 +99,7 @@ SYSTEM = System(
             keeps=("L-TTA", "L-SKEW"),
             mends=_MENDED,
             batch=128,
-            settings={"augmentation": "tensorflow-addons"},
+            settings={"augmentation": "tensorflow-addons", "passes": PASSES},
         ),
         Protocol(
             name="corrected",
@@ -94,7 +107,7 @@ SYSTEM = System(
             keeps=("L-SKEW",),
             mends=(*_MENDED, "L-TTA"),
             batch=128,
-            settings={"augmentation": "tensorflow"},
+            settings={"augmentation": "tensorflow", "passes": PASSES},
         ),
         Protocol(
             name="plain",
@@ -107,11 +120,14 @@ SYSTEM = System(
     ),
     check=CHECK,
     benchmarked=("lhc_net", "lhc_net_torch"),
+    benchmark_settings={"passes": 3},
     dataset="pipelines.common.containers:read_container",
     embedded="pipelines.common.faces:embedded",
     picture="pipelines.common.picture:grey",
     prepare="pipelines.lhc_net.protocol:prepare",
+    augment="pipelines.lhc_net.augment:augment",
     summarise="pipelines.lhc_net.protocol:summarise",
+    meaning="pipelines.common.emotions:emotion",
     probe_protocol="plain",
     probe_images=4,
 )

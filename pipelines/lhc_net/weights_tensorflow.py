@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
+from pipelines.lhc_net import hdf5_tensorflow
 from pipelines.lhc_net.names import backbone_names
 from repro.errors import BadCheckpoint, MissingFile, UnfitCheckpoint
 from repro.trace.keyed import keyed_tensor
@@ -64,19 +64,21 @@ def load(model: keras.Model, path: Path) -> dict[str, Any]:
         MissingFile: there is none.
         BadCheckpoint: it is damaged, or variables are missing, unexpected, of another shape, or no numbers.
     """
-    stored, told = read(path)
+    if path.suffix in hdf5_tensorflow.SUFFIXES and path.is_file():
+        stored, how = hdf5_tensorflow.read(path, model, variables(model))
+        told: dict[str, Any] = {"format": f"Keras HDF5, {how}"}
+    else:
+        stored, told = read(path)
     assign(model, stored, path.name)
     return told
 
 
 def read(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Return the variables of a file by name, and what is told of it.
+    """Return the variables of an object checkpoint by name, and what is told of it.
 
     Raises:
         MissingFile, BadCheckpoint: as :func:`load`.
     """
-    if path.suffix in (".h5", ".hdf5") and path.is_file():
-        return _read_hdf5(path), {"format": "Keras HDF5"}
     prefix = _prefix(path)
     try:
         reader = tf.train.load_checkpoint(str(prefix))
@@ -160,19 +162,3 @@ def _prefix(path: Path) -> Path:
                 next_step="give the checkpoint's prefix; .index and .data-00000-of-00001 must lie together",
             )
     return prefix
-
-
-def _read_hdf5(path: Path) -> dict[str, np.ndarray]:
-    found: dict[str, np.ndarray] = {}
-
-    def visit(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset) and not name.startswith("optimizer_weights"):
-            parts = name.removeprefix("model_weights/").partition(":")[0].split("/")
-            found["/".join(parts[1:] if len(parts) > 1 and parts[0] == parts[1] else parts)] = item[()]
-
-    try:
-        with h5py.File(path, "r") as file:
-            file.visititems(visit)
-    except OSError as error:
-        raise BadCheckpoint(f"{path}: not readable as HDF5 ({error})", next_step="download it again") from error
-    return found

@@ -49,4 +49,5 @@ SYSTEM = System(
     picture="pipelines.common.picture:grey",
     prepare="pipelines.mini_xception.protocol:prepare",
     summarise="pipelines.mini_xception.protocol:summarise",
+    meaning="pipelines.common.emotions:emotion",
 )

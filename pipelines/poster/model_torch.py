@@ -46,6 +46,7 @@ class _CrossAttention(nn.Module):
         self.relative_position_index: torch.Tensor
         self.register_buffer("relative_position_index", _relative_positions(side))
         self.qkv = nn.Linear(channels, 2 * channels)
+        self.softmax = nn.Softmax(dim=-1)  # a layer, as published: the print of FLOPs counts it
         self.proj = nn.Linear(channels, channels)
         nn.init.trunc_normal_(self.relative_position_bias_table, std=0.02)
 
@@ -60,7 +61,7 @@ class _CrossAttention(nn.Module):
         bias = self.relative_position_bias_table[self.relative_position_index.flatten()]
         bias_HTT = bias.view(tokens, tokens, self.heads).permute(2, 0, 1)
         scores = query_NHTD @ key_NHTD.transpose(-2, -1) + bias_HTT
-        mixed = (scores.softmax(dim=-1) @ value_NHTD).transpose(1, 2).reshape(count, tokens, channels)
+        mixed = (self.softmax(scores) @ value_NHTD).transpose(1, 2).reshape(count, tokens, channels)
         return self.proj(mixed)
 
 

@@ -13,6 +13,12 @@ RAF_DB = ("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutr
 AFFECTNET = ("Neutral", "Happy", "Sad", "Surprise", "Fear", "Disgust", "Anger", "Contempt")
 """AffectNet's own codes 0 to 7. That the authors' folders have this order is assumed: nothing states it."""
 
+CAER_S = ("Anger", "Disgust", "Fear", "Happy", "Neutral", "Sad", "Surprise")
+"""CAER-S's folders, sorted. That the authors' folders have these names is assumed as well."""
+
+SEVENS = (RAF_DB, AFFECTNET[:7], CAER_S)
+"""The three data sets of seven classes have three orders; a checkpoint answers in that of its own."""
+
 _ERASING = {"probability": 0.5, "scale": [0.02, 0.1], "ratio": [0.3, 3.3]}
 _PLAIN = {"flip": 0.0, "erasing": None}
 _MENDED = (
@@ -37,7 +43,7 @@ def _model(
     recipe: dict[str, Any],
     classes: tuple[str, ...],
     load: str = "load",
-    num_labels: int | None = None,
+    orders: tuple[tuple[str, ...], ...] = (),
 ) -> Model:
     return Model(
         name=name,
@@ -53,7 +59,8 @@ def _model(
         input_shape=(3, 224, 224),
         num_classes=len(classes),
         classes=classes,
-        settings={"num_labels": num_labels or len(classes)},
+        label_orders=orders,
+        settings={"num_labels": len(orders[0]) if orders else len(classes)},
         probe_batch=2,
         probe_steps=1,
         probe_memory=1500,
@@ -89,7 +96,7 @@ SYSTEM = System(
     package="pipelines.poster",
     classes=RAF_DB,
     models=(
-        _model("poster_v2_7cls", "POSTER V2, 7 classes", "build_seven", SEVEN, RAF_DB),
+        _model("poster_v2_7cls", "POSTER V2, 7 classes", "build_seven", SEVEN, RAF_DB, orders=SEVENS),
         _model("poster_v2_8cls", "POSTER V2, 8 classes", "build_eight", EIGHT, AFFECTNET),
         _model(
             "poster_v2_3cls",
@@ -98,7 +105,7 @@ SYSTEM = System(
             THREE,
             ("E01", "E02", "E03", *(f"no class {number}" for number in range(4, 8))),
             "load_three",
-            num_labels=3,
+            orders=(("E01", "E02", "E03"),),
         ),
     ),
     splits=(
@@ -182,6 +189,7 @@ SYSTEM = System(
     embedded="pipelines.common.faces:embedded",
     prepare="pipelines.poster.protocol:prepare",
     summarise="pipelines.poster.protocol:summarise",
+    meaning="pipelines.common.emotions:emotion",
     picture="pipelines.common.picture:rgb",
     benchmarked=("poster_v2_7cls",),
     probe_images=4,

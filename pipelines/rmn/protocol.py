@@ -12,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 
+from pipelines.rmn import imagenet
 from pipelines.rmn.views import draws, views_of
 from repro.schema import Protocol, Samples
 
@@ -26,10 +27,13 @@ def prepare(images: np.ndarray, settings: dict[str, Any], samples: Samples) -> n
 
     Args:
         images: uint8 (n, height, width).
-        settings: ``image_size``; for the views see :func:`pipelines.rmn.views.draws`.
+        settings: ``image_size``; ``shorter_side`` of ImageNet's preparation (:mod:`pipelines.rmn.imagenet`) or
+            ``None``; for the views see :func:`pipelines.rmn.views.draws`.
         samples: which images these are.
     """
     size = settings["image_size"]
+    if settings["shorter_side"] is not None:
+        return imagenet.prepare(list(images), settings)
     _, drawn = draws(settings, samples)
     prepared = []
     for number, image in enumerate(images):

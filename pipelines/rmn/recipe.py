@@ -30,6 +30,21 @@ RECIPE: dict[str, Any] = {
     "augmentation": {"flip": 0.5, "degrees": 30.0},
 }
 
+IMAGENET: dict[str, Any] = {
+    "loss": "cross-entropy",
+    "class_weights": None,
+    "optimizer": "SGD",
+    "learning_rate": 0.1,
+    "momentum": 0.9,
+    "weight_decay": 1e-4,
+    "batch": 256,
+    "epochs": 90,
+    "schedule": {"kind": "steps", "every": 30, "factor": 0.1},
+    "selection": "highest top-1 accuracy on the validation set, which is also reported",
+    "augmentation": {"crop": 224, "scale": [0.08, 1.0], "ratio": [3 / 4, 4 / 3], "flip": 0.5},
+}
+"""``legacy/main_imagenet.py``."""
+
 CENTRE_LOSS: dict[str, Any] = {
     **RECIPE,
     # From epoch 21 on. The published configurations lack these three keys (R-CENTER); the values are ours.

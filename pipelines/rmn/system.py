@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from pipelines.common.dataset import CLASSES
-from pipelines.rmn.recipe import CENTRE_LOSS, RECIPE
+from pipelines.rmn.recipe import CENTRE_LOSS, IMAGENET, RECIPE
 from repro.schema import Ensemble, Model, Protocol, Split, System
 
 _MENDED = ("R-PRETRAIN", "R-SEARCH", "R-META", "R-SHARED", "R-SIDE", "R-NONDET", "R-VEMO")
 _KEPT = ("R-TRANSFORM", "R-TTASIZE")
+_WITHOUT_VIEWS = {"views": 0, "stream": "one", "decimals": None, "after": [], "shorter_side": None}
 
 
 def _model(
@@ -36,9 +37,22 @@ def _model(
         settings={"image_size": size, "model": name},
         input_shape=(3, size, size),
         num_classes=7,
+        protocols=("as-published", "corrected", "as-published-10", "as-published-48", "plain"),
         probe_batch=2,
         probe_steps=steps,
         probe_memory=memory,
+    )
+
+
+def _imagenet(name: str, title: str, *, memory: int) -> Model:
+    return _model(name, title, module="imagenet_torch", recipe=IMAGENET, memory=memory).model_copy(
+        update={
+            "predict": "pipelines.rmn.imagenet_torch:predict",
+            "num_classes": 1000,
+            "classes": tuple(f"class {number}" for number in range(1000)),
+            "dataset": "pipelines.common.image_folders:read_images",
+            "protocols": ("imagenet",),
+        }
     )
 
 
@@ -61,7 +75,7 @@ def _protocol(
         mends=(*_MENDED, *mends),
         batch=batch,
         seeds=seeds,
-        settings={"views": views, "stream": stream, "decimals": decimals, "after": []},
+        settings={**_WITHOUT_VIEWS, "views": views, "stream": stream, "decimals": decimals},
     )
 
 
@@ -95,6 +109,9 @@ SYSTEM = System(
         _model("resnet18_centerloss", "ResNet18 with centre loss", recipe=CENTRE_LOSS, memory=980),
         _model("resattnet56", "ResAttNet56", memory=1460),
         _model("alexnet", "AlexNet", memory=1680),
+        _imagenet("imagenet_resnet34", "ResNet34 on ImageNet", memory=1200),
+        _imagenet("imagenet_cbam_resnet34", "CBAM-ResNet34 on ImageNet", memory=1200),
+        _imagenet("imagenet_resmasking", "Residual Masking Network on ImageNet", memory=3100),
     ),
     ensembles=(
         Ensemble(
@@ -116,6 +133,11 @@ SYSTEM = System(
         Split(name="training", usages=("Training",), description="Training, the published train.csv"),
         Split(name="validation", usages=("PublicTest",), description="PublicTest, the published val.csv"),
         Split(name="test", usages=("PrivateTest",), description="PrivateTest, the published test.csv"),
+        Split(
+            name="imagenet-validation",
+            usages=("valid", "evaluated"),
+            description="ImageNet's folder val, a folder of each class in it",
+        ),
     ),
     protocols=(
         _protocol(
@@ -150,6 +172,14 @@ SYSTEM = System(
             views=48,
         ),
         _protocol("plain", "the image itself, no view", mends=("R-TTASIZE",), views=0, batch=32, seeds=()),
+        Protocol(
+            name="imagenet",
+            description="shorter side 256, the middle 224 x 224, normalised (legacy/main_imagenet.py)",
+            keeps=("R-LINKS",),
+            mends=("R-HEADS", "R-IMAGENET", "R-META", "R-SHARED", "R-NONDET"),
+            batch=32,
+            settings={**_WITHOUT_VIEWS, "shorter_side": 256},
+        ),
     ),
     benchmarked=("resmasking_dropout1",),
     dataset="pipelines.common.containers:read_container",
@@ -158,6 +188,7 @@ SYSTEM = System(
     prepare="pipelines.rmn.protocol:prepare",
     draws="pipelines.rmn.views:draws",
     summarise="pipelines.rmn.protocol:summarise",
+    meaning="pipelines.common.emotions:emotion",
     probe_protocol="plain",
     probe_images=4,
 )

@@ -15,7 +15,14 @@ Step = Callable[[torch.Tensor, torch.Tensor], dict[str, torch.Tensor]]
 
 
 def optimizer_of(model: nn.Module, settings: dict[str, Any]) -> torch.optim.Optimizer:
-    """Return the recipe's optimiser over a model's parameters."""
+    """Return the recipe's optimiser over a model's parameters: the trainer's RAdam, or SGD for ImageNet."""
+    if settings["optimizer"] == "SGD":
+        return torch.optim.SGD(
+            model.parameters(),
+            settings["learning_rate"],
+            momentum=settings["momentum"],
+            weight_decay=settings["weight_decay"],
+        )
     return RAdam(
         model.parameters(),
         settings["learning_rate"],

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 
 from repro.bench.measure import Benchmark
+from repro.bench.side import Side
 from repro.errors import MissingStack
-from repro.paths import project_root
 from repro.registry import preparations, resolve
 from repro.schema import FilePreparation
 from repro.stages.stacks import find_stack
+from repro.stages.tree import write_tree
 
 AT_MOST = 1 / 5
 """At least five times faster than the straight way."""
@@ -46,23 +45,46 @@ def benchmarks(folder: Path) -> Iterator[Benchmark]:
             yield from _beside_the_straight_way(one, one.straight, folder, "on disk")
 
 
+def ours(name: str, arrays: str, folder: str) -> Callable[[int], None]:
+    """Return what writes the files of the preparation of that name; all images are training images."""
+    preparation = preparations()[name]
+    assert isinstance(preparation, FilePreparation)
+    images, labels = _loaded(arrays)
+    plan = resolve(preparation.plan)(labels, {"Training": np.arange(len(labels))})
+    encode = resolve(preparation.encode)
+
+    def work(number: int) -> None:
+        write_tree(Path(folder) / str(number), plan, images, encode, "", lambda done, total: None)
+
+    return work
+
+
+def straight(way: str, arrays: str, folder: str) -> Callable[[int], None]:
+    """Return what writes the same files through the function ``way``, (images, labels, folder)."""
+    images, labels = _loaded(arrays)
+    make = resolve(way)
+    return lambda number: make(images, labels, Path(folder) / str(number))
+
+
 def _beside_the_straight_way(one: FilePreparation, way: str, folder: Path, where: str) -> Iterator[Benchmark]:
     arrays, what = _arrays(one, folder)
     try:
         python = find_stack(one.straight_stack).python
     except MissingStack as error:
         raise ModuleNotFoundError(str(error), name=one.straight_stack) from error
+    for name in ("ours", "straight"):
+        (folder / name).mkdir()
     with (
-        _Side(Path(sys.executable), one.name, arrays, folder / "ours") as ours,
-        _Side(python, way, arrays, folder / "straight") as straight,
+        Side(Path(sys.executable), f"{__name__}:ours", one.name, str(arrays), str(folder / "ours")) as own,
+        Side(python, f"{__name__}:straight", way, str(arrays), str(folder / "straight")) as other,
     ):
-        peaks = [side.run() for side in (ours, straight)]
+        peaks = [side.run() for side in (own, other)]
         told = f"peaks {peaks[0] / 1e9:.2f} and {peaks[1] / 1e9:.2f} GB"
         yield Benchmark(
             subject="prepare",
             case=f"{one.name}, {NUM_IMAGES} {what}, files {where}; {told}",
-            run=ours.run,
-            baseline=straight.run,
+            run=own.run,
+            baseline=other.run,
             baseline_name="the straight way",
             at_most=AT_MOST,
         )
@@ -78,24 +100,6 @@ def _arrays(one: FilePreparation, folder: Path) -> tuple[Path, str]:
     return path, "real images" if given else "drawn images"
 
 
-class _Side(contextlib.AbstractContextManager["_Side"]):
-    """A process that makes the files once for each line that it is sent, into a folder of its own each time."""
-
-    def __init__(self, python: Path, target: str, arrays: Path, folder: Path) -> None:
-        command = [str(python), "-m", "repro.bench.side", target, str(arrays), str(folder)]
-        paths = [str(project_root()), os.environ.get("PYTHONPATH", "")]
-        variables = {**os.environ, "PYTHONPATH": ":".join(filter(None, paths)), "TF_CPP_MIN_LOG_LEVEL": "3"}
-        self._process = subprocess.Popen(
-            command, env=variables, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        )
-
-    def run(self) -> int:
-        """Make the files and return the peak of the process's memory so far, in bytes."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write("\n")
-        self._process.stdin.flush()
-        return int(self._process.stdout.readline())
-
-    def __exit__(self, *_: object) -> None:
-        self._process.communicate()
+def _loaded(arrays: str) -> tuple[np.ndarray, np.ndarray]:
+    with np.load(arrays) as loaded:
+        return loaded["images"], loaded["labels"]

@@ -20,6 +20,8 @@ SUBJECTS = (
     "trace_torch",
     "check_rep",
     "evaluate_torch",
+    "evaluate_straight",
+    "retrain_torch",
     "canonical_torch",
     "prepare",
 )

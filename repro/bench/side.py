@@ -1,39 +1,62 @@
-"""One side of :mod:`repro.bench.prepare`: ``python -m repro.bench.side TARGET ARRAYS FOLDER``.
+"""A process beside the benchmark's own: ``python -m repro.bench.side MAKER ARGUMENTS...``.
 
-TARGET is the name of a preparation, whose files it writes, or a function (images, labels, folder). For each line on
-standard input it makes FOLDER/<number> and prints its peak memory in bytes.
+MAKER is a function ``module:attribute``; what it returns for the arguments is called with 0, 1, ... once for each line
+on standard input, and the peak of the process's memory so far is printed in bytes.
 """
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import subprocess
 import sys
-from functools import partial
+from collections.abc import Mapping
 from pathlib import Path
 
-import numpy as np
-
-from repro.registry import preparations, resolve
-from repro.schema import FilePreparation
-from repro.stages.tree import write_tree
+from repro.paths import project_root
+from repro.registry import resolve
 
 
-def main(target: str, arrays: str, folder: str) -> None:
+class Side(contextlib.AbstractContextManager["Side"]):
+    """Such a process, which does its work once for each :meth:`run`.
+
+    Args:
+        python: the interpreter of the stack that it runs in.
+        arguments: MAKER and its arguments.
+        environment: its environment variables; ours by default.
+    """
+
+    def __init__(self, python: Path, *arguments: str, environment: Mapping[str, str] | None = None) -> None:
+        paths = [str(project_root()), os.environ.get("PYTHONPATH", "")]
+        variables = {**(os.environ if environment is None else environment), "TF_CPP_MIN_LOG_LEVEL": "3"}
+        self._process = subprocess.Popen(
+            [str(python), "-m", "repro.bench.side", *arguments],
+            env={**variables, "PYTHONPATH": ":".join(filter(None, paths))},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def run(self) -> int:
+        """Do the work once and return the peak of the process's memory so far, in bytes."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def __exit__(self, *_: object) -> None:
+        self._process.communicate()
+
+
+def main(maker: str, *arguments: str) -> None:
     """Answer lines until there are no more."""
-    with np.load(arrays) as loaded:
-        images, labels = loaded["images"], loaded["labels"]
-    preparation = preparations().get(target)
-    make = partial(write_files, preparation) if isinstance(preparation, FilePreparation) else resolve(target)
-    Path(folder).mkdir()
+    work = resolve(maker)(*arguments)
     for number, _ in enumerate(sys.stdin):
-        make(images, labels, Path(folder) / str(number))
+        work(number)
         print(peak_bytes(), flush=True)
-
-
-def write_files(preparation: FilePreparation, images: np.ndarray, labels: np.ndarray, folder: Path) -> None:
-    """Write the files of a preparation, all images being training images."""
-    plan = resolve(preparation.plan)(labels, {"Training": np.arange(len(labels))})
-    write_tree(folder, plan, images, resolve(preparation.encode), "", lambda done, total: None)
 
 
 def peak_bytes() -> int:

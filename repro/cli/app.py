@@ -13,11 +13,11 @@ from repro.cli import (
     etl,
     evaluate,
     fetch,
-    later,
     predict,
     profile,
     record,
     report,
+    retrain,
 )
 
 app = typer.Typer(
@@ -35,14 +35,13 @@ app.command("etl")(etl.etl)
 app.command("audit")(audit.audit)
 app.command("check-rep")(check_rep.check_rep)
 app.command("eval")(evaluate.evaluate)
+app.command("retrain")(retrain.retrain)
 app.command("compare")(compare.compare)
 app.command("record")(record.record)
 app.command("claims")(claims.claims)
 app.command("predict")(predict.predict)
 app.command("report")(report.report)
 app.command("doctor")(doctor.doctor)
-for name, what in later.VERBS.items():
-    app.command(name, help=what + " (comes in a later version)")(later.not_built_yet(name, what))
 
 
 def main() -> None:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from repro.cli import options
 from repro.cli.answer import Answer, finish
 from repro.compare.machines import Run
+from repro.store.trajectories import Trained
 
 
 def compare(
     sources: Annotated[
-        list[Path], typer.Argument(help="Traces, records, bundles or results folders, of any number of machines.")
+        list[Path],
+        typer.Argument(help="Traces, records, bundles or results folders, of any number of machines; two trainings."),
     ],
     deep: Annotated[
         bool, typer.Option("--deep", help="Run the two models again here and name the operation at which they part.")
@@ -32,7 +34,11 @@ def compare(
         from repro.errors import EXIT_CONTRADICTION, EXIT_OK, UsageError
         from repro.report.comparison import comparison_text
         from repro.store.runs import read_runs
+        from repro.store.trajectories import read_trained
 
+        trained = [read_trained(source) for source in sources]
+        if len(trained) == 2 and all(trained):
+            return _trainings(trained[0], trained[1], data, results)
         found_runs = read_runs(sources)
         if deep:
             return _deep(found_runs, data, results)
@@ -53,6 +59,35 @@ def compare(
         return Answer(told, text, code)
 
     finish("compare", run, as_json=json)
+
+
+def _trainings(a: list[Trained], b: list[Trained], data: str, results: Path) -> Answer:
+    """Compare trainings seed by seed, and train again where they part."""
+    from repro.compare.trajectories import compare_trajectories
+    from repro.errors import EXIT_CONTRADICTION, EXIT_OK, UsageError
+    from repro.stages.replay import replay
+
+    pairs = [(one, other) for one in a for other in b if one.seed == other.seed] or [(a[0], b[0])]
+    told: list[dict[str, Any]] = []
+    lines: list[str] = []
+    for one, other in pairs:
+        found = compare_trajectories(one.trajectory, other.trajectory)
+        lines += [f"{one.label} against {other.label}: {found.sentence()}"]
+        document: dict[str, Any] = {
+            "seeds": [one.seed, other.seed],
+            "parting": found.model_dump(mode="json"),
+            "replay": None,
+        }
+        if found.first_different is not None and found.last_equal is not None and one.record and other.record:
+            try:
+                again = replay(one, other, found, data=data, results=results)
+                document["replay"] = again.model_dump(mode="json")
+                lines.append(again.sentence)
+            except UsageError as error:  # what the chains say stands without it
+                lines.append(f"not trained again: {error}")
+        told.append(document)
+    same = all(document["parting"]["first_different"] is None for document in told)
+    return Answer({"trainings": told}, "\n".join(lines), EXIT_OK if same else EXIT_CONTRADICTION)
 
 
 def _deep(runs: list[Run], data: str, results: Path) -> Answer:

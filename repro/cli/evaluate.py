@@ -11,6 +11,8 @@ from repro.cli import options
 from repro.cli.answer import Answer, finish
 from repro.schema import Arithmetic, Record, arithmetic_name, chosen_arithmetics
 
+_TOLD = ("correct", "n", "accuracy", "interval", "spread", "classes", "means")
+
 
 def evaluate(
     system: Annotated[str, typer.Option("--system", "-s", help="System to evaluate.")],
@@ -73,7 +75,7 @@ def evaluate(
         asked = {
             "data": Path(data).name,
             "split": owner.split(split).name,
-            "protocol": owner.protocol(protocol).name,
+            "protocol": owner.protocol_of(one, protocol).name,
             "checkpoint": Path(checkpoint).name,
             "isa": isa,
             "threads": threads,
@@ -141,7 +143,8 @@ def _document(record: Record, split: str, protocol: str) -> dict[str, Any]:
         "protocol": protocol,
         "arithmetic": record.parameters["arithmetic"],
         "verdict": record.verdict,
-        **{name: result[name] for name in ("correct", "n", "accuracy", "interval", "spread", "certificate")},
+        **{name: result[name] for name in _TOLD},
+        "certificate": result["certificate"],
         "digests": {
             "data": record.inputs["data"],
             "checkpoint": record.inputs["checkpoint"],
@@ -190,7 +193,8 @@ def _ensemble(
         "split": split,
         "protocol": protocol,
         "verdict": record.verdict,
-        **{name: result[name] for name in ("correct", "n", "accuracy", "interval", "spread", "members")},
+        **{name: result[name] for name in _TOLD},
+        "members": result["members"],
         "records": [record.to_data()],
     }
     return Answer(document, evaluation_text(record), exit_code([record]))

@@ -27,7 +27,7 @@ Protocol = Annotated[
 ]
 Isa = Annotated[
     str | None,
-    typer.Option("--isa", help="Cap the instruction set (baseline, avx2, avx512): a lesser machine's kernels."),
+    typer.Option("--isa", help="Cap the kernels: baseline, avx2, avx512 (a lesser machine's), or onednn-off."),
 ]
 Arithmetic = Annotated[
     schema.ArithmeticChoice,

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from tabulate import tabulate
+
 from repro.compare.certificate import Certificate
 from repro.compare.claims import claim_counts
 from repro.report.text import verdict_table
 from repro.schema import Claim, Defect, Record
+
+_RATIOS = ("precision", "recall", "f1")
+_MOST_CLASSES = 20
 
 
 def evaluation_text(record: Record) -> str:
@@ -17,6 +24,7 @@ def evaluation_text(record: Record) -> str:
         f"{result['correct']} of {result['n']} correct, {100 * result['accuracy']:.2f} % "
         f"(95 % interval {100 * low:.2f} to {100 * high:.2f})"
     ]
+    lines += [result["labels"]] if result.get("labels") else []
     spread = result["spread"]
     if spread["runs"] > 1:
         lines.append(
@@ -34,7 +42,27 @@ def evaluation_text(record: Record) -> str:
         )
     if result["certificate"] is not None:
         lines.append(Certificate.model_validate(result["certificate"]).sentence())
-    return "\n".join(lines) + "\n\n" + verdict_table([record])
+    return "\n\n".join(["\n".join(lines), _class_table(result), verdict_table([record])])
+
+
+def _class_table(result: dict[str, Any]) -> str:
+    """Return precision, recall and F1 of each class in percent, and their means, unless there are very many classes."""
+    means = result["means"]
+    last = ["mean", "", "", "", *(f"{100 * means[name]:.2f}" for name in _RATIOS)]
+    shown = [one for one in result["classes"] if one["images"] or one["answers"]]
+    rows = [
+        [one["name"], one["images"], one["answers"], one["correct"]]
+        + ["-" if one[name] is None else f"{100 * one[name]:.2f}" for name in _RATIOS]
+        for one in shown
+        if len(shown) <= _MOST_CLASSES
+    ]
+    table = tabulate(
+        [*rows, last],
+        headers=["class", "images", "answers", "right", "precision %", "recall %", "F1 %"],
+        disable_numparse=True,
+        colalign=("left", *("right",) * 6),
+    )
+    return f"{table}\nmean class accuracy (mean recall of {means['classes']} classes): {100 * means['recall']:.2f} %"
 
 
 def claim_row(claim: Claim) -> dict[str, str]:

@@ -29,15 +29,19 @@ DETERMINISTIC_ENVIRONMENT: Mapping[str, str] = {
 }
 """Set for every child. The last three keep locale and time zone out of every output."""
 
+_COMPILER_FLAGS = frozenset({"TF_XLA_FLAGS", "XLA_FLAGS"})
+"""They can switch XLA on, which fuses operations into others; TensorFlow does not tell what they did."""
+
 
 def child_environment(caps: Caps, python: Path | None = None) -> dict[str, str]:
     """Return the whole environment for a child under these caps.
 
     Args:
-        caps: what the child may use. A cap that the user's shell sets is taken away: no record would tell it.
+        caps: what the child may use. A cap or compiler flag that the user's shell sets is taken away: no record would
+            tell it.
         python: the child's interpreter; this one by default.
     """
-    inherited = {name: value for name, value in os.environ.items() if name not in CAP_VARIABLES}
+    inherited = {name: value for name, value in os.environ.items() if name not in CAP_VARIABLES | _COMPILER_FLAGS}
     return {**inherited, **switched(caps, python)}
 
 

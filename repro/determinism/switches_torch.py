@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
@@ -28,6 +29,7 @@ def make_deterministic(seed: int, threads: int | None) -> dict[str, Any]:
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
     torch.set_flush_denormal(False)
+    torch.backends.mkldnn.set_flags(os.environ.get("REPRO_ONEDNN") != "0")  # the cap, see repro.hardware.caps
     if threads is not None:
         torch.set_num_threads(threads)
     return {
@@ -38,5 +40,6 @@ def make_deterministic(seed: int, threads: int | None) -> dict[str, Any]:
         "float32_matmul_precision": torch.get_float32_matmul_precision(),
         "tf32_matmul": torch.backends.cuda.matmul.allow_tf32,
         "tf32_cudnn": torch.backends.cudnn.allow_tf32,
+        "onednn": torch.backends.mkldnn.enabled,
         "threads": torch.get_num_threads(),
     }

@@ -1,4 +1,4 @@
-"""Caps: limits on instruction set and threads, so that one machine stands in for a lesser one.
+"""Caps: limits on instruction set, oneDNN and threads, so that one machine stands in for a lesser one.
 
 A cap is a set of environment variables that the numerical libraries read when they start, so it holds for
 a child process. Where a variable was found to do nothing, it is not here; where it does something only on some
@@ -15,10 +15,10 @@ from importlib.metadata import distributions, version
 from pathlib import Path
 
 from repro.errors import MissingStack, UnknownName, UsageError
-from repro.hardware.cpu import ISA_LEVELS, own_levels
+from repro.hardware.cpu import ISA_LEVELS, ONEDNN_OFF, own_levels
 from repro.schema import Caps
 
-__all__ = ["CAP_VARIABLES", "ISA_LEVELS", "check_environment", "environment", "parse_caps"]
+__all__ = ["CAP_VARIABLES", "ISA_LEVELS", "ONEDNN_OFF", "check_environment", "described", "environment", "parse_caps"]
 
 _KERNELS: Mapping[str, Mapping[str, str]] = {
     "baseline": {
@@ -42,6 +42,12 @@ _KERNELS: Mapping[str, Mapping[str, str]] = {
 }
 """Variables that hold kernels down to a level that lies below the processor's own."""
 
+_WITHOUT_ONEDNN = {
+    "TF_ENABLE_ONEDNN_OPTS": "0",  # TensorFlow's own operations; what is left of oneDNN are its matrix products
+    "REPRO_ONEDNN": "0",  # torch reads no variable for it: our own switches do, see switches_torch
+}
+"""Variables that keep oneDNN's operations out, at the processor's own level."""
+
 _NUMPY_FEATURES = {
     "before 2.4": {
         "avx2": "AVX F16C FMA3 AVX2",
@@ -61,19 +67,29 @@ _THREADS = (
 _OLD_ONEDNN = "DNNL_MAX_CPU_ISA"
 
 CAP_VARIABLES: frozenset[str] = frozenset(
-    {"NPY_DISABLE_CPU_FEATURES", "TF_NUM_INTEROP_THREADS", _OLD_ONEDNN, *_THREADS}.union(*_KERNELS.values())
+    {"NPY_DISABLE_CPU_FEATURES", "TF_NUM_INTEROP_THREADS", _OLD_ONEDNN, *_THREADS}.union(
+        _WITHOUT_ONEDNN, *_KERNELS.values()
+    )
 )
 """Every variable that :func:`environment` may set. Whoever starts a child removes them first: one left over in
 the user's shell would cap what no record tells."""
 
-_CHECKED = ("ATEN_CPU_CAPABILITY", "ONEDNN_MAX_CPU_ISA", _OLD_ONEDNN, "MKL_ENABLE_INSTRUCTIONS", "OPENBLAS_CORETYPE")
+_CHECKED = (
+    "ATEN_CPU_CAPABILITY",
+    "ONEDNN_MAX_CPU_ISA",
+    _OLD_ONEDNN,
+    "MKL_ENABLE_INSTRUCTIONS",
+    "OPENBLAS_CORETYPE",
+    *_WITHOUT_ONEDNN,
+)
 
 
 def parse_caps(isa: str | None, threads: int | None) -> Caps:
     """Return checked caps.
 
     Args:
-        isa: one of :data:`ISA_LEVELS`, or ``None`` for all that the processor has.
+        isa: one of :data:`ISA_LEVELS`; ``onednn-off`` for the processor's own level without oneDNN; or ``None`` for
+            all that the processor has.
         threads: how many threads libraries may use, at least 1; ``None`` for their own choice.
 
     Raises:
@@ -102,7 +118,9 @@ def environment(caps: Caps, *, python: Path | None = None) -> dict[str, str]:
     """
     _check_level(caps.isa)
     variables: dict[str, str] = {}
-    if caps.isa is not None and caps.isa != own_levels()[-1]:
+    if caps.isa == ONEDNN_OFF:
+        variables |= _WITHOUT_ONEDNN
+    elif caps.isa is not None and caps.isa != own_levels()[-1]:
         variables |= _KERNELS[caps.isa]
         variables["NPY_DISABLE_CPU_FEATURES"] = _numpy_features_above(caps.isa, _numpy_version(python))
         if platform.libc_ver()[0] != "glibc":
@@ -111,6 +129,11 @@ def environment(caps: Caps, *, python: Path | None = None) -> dict[str, str]:
         variables |= dict.fromkeys(_THREADS, str(caps.threads))
         variables["TF_NUM_INTEROP_THREADS"] = "1"  # else TensorFlow runs that many operations side by side as well
     return variables
+
+
+def described(isa: str) -> str:
+    """Return a cap as people read it behind a device: ``up to avx2``, ``with onednn-off``."""
+    return f"with {isa}" if isa == ONEDNN_OFF else f"up to {isa}"
 
 
 def check_environment(caps: Caps) -> None:
@@ -130,10 +153,10 @@ def check_environment(caps: Caps) -> None:
 
 
 def _check_level(isa: str | None) -> None:
-    if isa is None or isa in own_levels():
+    if isa is None or isa == ONEDNN_OFF or isa in own_levels():
         return
     if isa not in ISA_LEVELS:
-        raise UnknownName("instruction set level", isa, {*ISA_LEVELS, *own_levels()})
+        raise UnknownName("instruction set level", isa, {*ISA_LEVELS, ONEDNN_OFF, *own_levels()})
     raise UsageError(
         f"this processor cannot run {isa} kernels; it has {', '.join(own_levels())}",
         next_step=f"take one of these, or leave the cap out (which is {own_levels()[-1]})",

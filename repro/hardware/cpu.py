@@ -15,6 +15,9 @@ from repro.schema import Caps, Cpu
 ISA_LEVELS = ("baseline", "avx2", "avx512")
 """Levels of x86-64 that kernels are written for, lowest first; each includes those before it."""
 
+ONEDNN_OFF = "onednn-off"
+"""The cap that keeps the processor's own level and takes oneDNN away."""
+
 _NEEDS = {
     "avx512": frozenset({"avx512f", "avx512dq", "avx512bw", "avx512vl", "avx2", "fma"}),
     "avx2": frozenset({"avx2", "fma"}),
@@ -51,7 +54,7 @@ def read_cpu(caps: Caps, *, root: Path = Path("/"), architecture: str | None = N
         architecture=machine,
         logical_cores=usable_cores(),
         instruction_sets=sets,
-        isa=caps.isa or levels(machine, sets)[-1],
+        isa=_isa(caps.isa, levels(machine, sets)[-1]),
         **facts,
     )
 
@@ -61,6 +64,10 @@ def levels(architecture: str, instruction_sets: tuple[str, ...]) -> tuple[str, .
     if architecture != "x86_64":
         return (architecture,)
     return tuple(level for level in ISA_LEVELS if _NEEDS.get(level, frozenset()) <= set(instruction_sets))
+
+
+def _isa(cap: str | None, own: str) -> str:
+    return f"{own}-{ONEDNN_OFF}" if cap == ONEDNN_OFF else cap or own
 
 
 @cache

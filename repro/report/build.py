@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from repro.compare import Judgement
+from repro.compare.class_scores import ClassMeans
 from repro.report.claims import claim_rows
 from repro.report.curves import curves
 from repro.report.model import (
@@ -36,6 +37,8 @@ from repro.report.reading import (
     machine_line,
 )
 from repro.report.strip import strip_of
+from repro.report.training_model import TrainingRow
+from repro.report.trainings import trainings
 from repro.schema import BitVerdict, Claim, Defect, Record, System
 from repro.trace import Trace
 
@@ -66,11 +69,12 @@ def build_report(
     bits = _sorted(bits_row(one, machines, traces or {}) for one in readings if one.result.verdict in _BIT_VERDICTS)
     blocked = _sorted(_blocked_row(one, one.result.blocked) for one in readings if one.result.blocked is not None)
     data = _data(readings)
-    measurements = _measurements(readings, machines, data, {one.name: one.classes for one in declared})
+    measurements = _measurements(readings, machines, data)
+    trained = trainings(readings, lambda one: _machine(one, machines))
     rows = claim_rows(claims, measurements, defects, declared, _missing(readings), _judged(claims, readings))
     return Report(
-        answer=answer(bits, rows),
-        headline=headline(bits, measurements, rows, blocked),
+        answer=answer(bits, rows, trained),
+        headline=headline(bits, measurements, rows, blocked, trained),
         machines=machines,
         data=data,
         prepared=_prepared(readings),
@@ -79,8 +83,9 @@ def build_report(
         blocked=blocked,
         measurements=measurements,
         claims=rows,
+        trainings=trained,
         curves=curves(readings),
-        defects=_named(defects, measurements, rows),
+        defects=_named(defects, (*measurements, *trained), rows),
         evidence=tuple(_evidence(one, machines) for one in readings),
     )
 
@@ -229,12 +234,11 @@ def _measurements(
     readings: Sequence[Reading],
     machines: Sequence[str],
     data: Iterable[DataRow],
-    classes: Mapping[str, tuple[str, ...]],
 ) -> tuple[Measurement, ...]:
     editions = {row.content: row.edition for row in data}
     artifacts = _artifacts(readings)
     return _sorted(
-        _measurement(one, machines, editions, artifacts, classes)
+        _measurement(one, machines, editions, artifacts)
         for one in readings
         if one.record.stage == "eval" and one.result.blocked is None
     )
@@ -245,10 +249,10 @@ def _measurement(
     machines: Sequence[str],
     editions: Mapping[str, str],
     artifacts: Mapping[str, set[str]],
-    classes: Mapping[str, tuple[str, ...]],
 ) -> Measurement:
     asked, told = one.as_parameters(EvaluationParameters), one.as_result(EvaluationResult)
     digest = one.input("checkpoint")
+    scores = tuple(each.score() for each in told.classes)
     return Measurement(
         system=one.record.system or "",
         model=one.record.model or "",
@@ -265,12 +269,16 @@ def _measurement(
         correct=told.correct,
         n=told.n,
         accuracy=told.correct / told.n,
+        top5_correct=told.top5_correct,
         interval=told.interval,
         spread=told.spread if len(told.runs) > 1 else None,
         printed=tuple(run.printed for run in told.runs if run.printed is not None),
         counts=tuple(run.correct for run in told.runs if run.correct is not None),
         confusion=told.confusion,
-        classes=classes.get(one.record.system or "", ()),
+        classes=tuple(each.name for each in scores),
+        labels=told.labels,
+        class_scores=scores,
+        means=ClassMeans.of(scores) if any(each.images for each in scores) else None,
         certificate=told.certificate,
         unseen=told.unseen,
         keeps=asked.protocol.keeps,
@@ -309,7 +317,7 @@ def _judged(claims: Iterable[Claim], readings: Sequence[Reading]) -> dict[str, J
 
 
 def _named(
-    defects: Iterable[Defect], measurements: Iterable[Measurement], claims: Iterable[ClaimRow]
+    defects: Iterable[Defect], measurements: Iterable[Measurement | TrainingRow], claims: Iterable[ClaimRow]
 ) -> tuple[Defect, ...]:
     named = {defect for one in measurements for defect in (*one.keeps, *one.mends)}
     named |= {defect for row in claims for defect in row.defects}

@@ -16,8 +16,9 @@ from repro.report.quantities import EMBEDDED, OPERATIONS, PARAMETERS
 from repro.schema import Claim, ClaimVerdict, Defect, System
 from repro.schema.claim import COUNT_METRIC
 
-_COUNTED = {"top-1 accuracy", COUNT_METRIC}
-"""What an evaluation's count of right answers measures."""
+_TOP5 = "top-5 accuracy"
+_COUNTED = {"top-1 accuracy", _TOP5, COUNT_METRIC}
+"""What an evaluation's counts of right answers measure."""
 
 _RECALL = "recall"
 """What its confusion matrix measures."""
@@ -97,13 +98,17 @@ def _beside_it(claim: Claim, measurements: Sequence[Measurement]) -> list[tuple[
 def _share(one: Measurement, claim: Claim) -> tuple[int, int]:
     """Return the right answers of what a claim counts, and out of how many: all images, or those of its class."""
     if claim.class_index is None:
-        return one.correct, one.n
+        return (one.top5_correct or 0) if _metric(claim) == _TOP5 else one.correct, one.n
     row = one.confusion[claim.class_index]
     return row[claim.class_index], sum(row)
 
 
+def _metric(claim: Claim) -> str:
+    return claim.metric.partition(" (")[0]
+
+
 def _is_counted(claim: Claim) -> bool:
-    metric = claim.metric.partition(" (")[0]
+    metric = _metric(claim)
     return claim.is_count and (metric in _COUNTED or (metric == _RECALL and claim.class_index is not None))
 
 
@@ -113,6 +118,7 @@ def _measures(one: Measurement, claim: Claim) -> bool:
         and one.data != EMBEDDED
         and (one.system, one.model, one.split) == (claim.system, claim.model_name, claim.split_name)
         and (claim.class_index is None or claim.class_index < len(one.confusion))
+        and (_metric(claim) != _TOP5 or one.top5_correct is not None)
     )
 
 

@@ -7,6 +7,8 @@ from typing import Any, ClassVar, Literal
 
 from repro.compare import Attainability
 from repro.compare.certificate import Certificate
+from repro.compare.class_scores import ClassMeans, ClassScore
+from repro.report.training_model import TrainingRow
 from repro.schema import ClaimVerdict, Defect, Document, Frozen, Hex32, PlainData
 
 
@@ -124,11 +126,14 @@ class Measurement(Frozen):
         artifacts: ids of the published files that a fetch record says this one is.
         edition: what the data is, in the words of the record that decoded it.
         correct, n, interval: of the first seed where the protocol is random; the interval is 95 % Wilson.
+        top5_correct: images whose class is among the five that score highest.
         spread: over all seeds; ``None`` where the protocol is not random.
         printed: what the published code prints of it, one entry a seed; empty where that is the accuracy.
         counts: right answers, one entry a seed.
         confusion: rows are true classes, columns answers.
-        classes: their names, where the system is known.
+        classes: their names, where the record tells them.
+        labels: what is to be told of what the labels mean.
+        class_scores, means: precision, recall and F1 of each class, and over the classes.
         certificate: whether the count can differ on other machines, where that was asked.
         unseen: the same count without the images that also occur in the training set.
         keeps, mends: ids of defects, as the protocol declares them.
@@ -151,12 +156,16 @@ class Measurement(Frozen):
     correct: int
     n: int
     accuracy: float
+    top5_correct: int | None = None
     interval: tuple[float, float]
     spread: Spread | None = None
     printed: tuple[str, ...] = ()
     counts: tuple[int, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()
     classes: tuple[str, ...] = ()
+    labels: str = ""
+    class_scores: tuple[ClassScore, ...] = ()
+    means: ClassMeans | None = None
     certificate: Certificate | None = None
     unseen: Share | None = None
     keeps: tuple[str, ...] = ()
@@ -359,6 +368,7 @@ class Report(Document):
     blocked: tuple[BlockedRow, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     claims: tuple[ClaimRow, ...] = ()
+    trainings: tuple[TrainingRow, ...] = ()
     curves: tuple[Curve, ...] = ()
     defects: tuple[Defect, ...] = ()
     evidence: tuple[Evidence, ...] = ()

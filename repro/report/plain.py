@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import tabulate
 
+from repro.hardware.caps import described
+
 # Where the package wcwidth happens to be installed, columns would be padded otherwise than elsewhere.
 tabulate.WIDE_CHARS_MODE = False
 
@@ -48,7 +50,7 @@ def subject(system: str | None, model: str | None) -> str:
 
 def device(name: str | None, isa: str | None) -> str:
     """Return what it ran on: ``cpu``, ``cpu up to avx2``."""
-    return f"{name or '?'} up to {isa}" if isa else name or ""
+    return f"{name or '?'} {described(isa)}" if isa else name or ""
 
 
 def _is_refused(char: str) -> bool:

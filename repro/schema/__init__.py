@@ -28,9 +28,10 @@ from repro.schema.profile import (
     Scalar,
     ThreadPool,
 )
+from repro.schema.recipe import Metric, Recipe, Selection, Stage
 from repro.schema.record import Record, Stack
 from repro.schema.system import Ensemble, Model, Protocol, Samples, Split, System, Votes, settings_of
-from repro.schema.verdict import CONTRADICTIONS, BitVerdict, ClaimVerdict
+from repro.schema.verdict import CONTRADICTIONS, BitVerdict, ClaimVerdict, TrainingVerdict
 
 __all__ = [
     "CANONICAL_VERSION",
@@ -55,6 +56,7 @@ __all__ = [
     "Frozen",
     "Gpu",
     "Hex32",
+    "Metric",
     "Model",
     "PaperCheck",
     "PaperTask",
@@ -64,14 +66,18 @@ __all__ = [
     "ProfileClass",
     "Protocol",
     "Published",
+    "Recipe",
     "Record",
     "Samples",
     "Scalar",
+    "Selection",
     "Split",
     "Stack",
+    "Stage",
     "System",
     "TensorPreparation",
     "ThreadPool",
+    "TrainingVerdict",
     "Votes",
     "arithmetic_name",
     "canonical_json",

@@ -18,7 +18,7 @@ class Cpu(Frozen):
     Attributes:
         instruction_sets: names of the vector extensions that the processor has (``avx2``, ``avx512f``, ...), sorted.
         isa: the level that kernels may use after caps: ``baseline``, ``avx2``, ``avx512``, or on
-            other architectures the architecture's own name.
+            other architectures the architecture's own name; ``-onednn-off`` follows where oneDNN is kept out.
         l1d_kib, l2_kib: cache per core in KiB; oneDNN blocks its loops by it. ``None`` if unknown.
     """
 

@@ -35,5 +35,21 @@ class ClaimVerdict(StrEnum):
     NOT_RUN = "not run"
 
 
+class TrainingVerdict(StrEnum):
+    """What trainings with several seeds say about a published number (:mod:`repro.compare.retrained`)."""
+
+    REPRODUCED = "reproduced"
+    """The number lies in the 95 % prediction interval of the seeds."""
+    CLOSE = "close"
+    """It lies outside that and inside the 99 % one."""
+    NOT_REPRODUCED = "not reproduced"
+    NOT_JUDGED = "not judged"
+    """Too few seeds, another number of images, or nothing to judge."""
+    MODIFIED = "not judged: modified"
+    """The training is not the published one."""
+    BLOCKED = "blocked"
+    """It could not run."""
+
+
 CONTRADICTIONS: frozenset[str] = frozenset({BitVerdict.DIFFERENT, BitVerdict.UNSTABLE, ClaimVerdict.NOT_REPRODUCED})
 """Verdicts that end a command with exit code 1."""

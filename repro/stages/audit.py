@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 from blake3 import blake3
 
-from repro.digest import tensor_digest
 from repro.schema import Record, System, canonical_json
 from repro.schema.audit import AuditLists, ListedImage, NearDuplicate
 from repro.stages.code import code_digest
 from repro.stages.data import StoredData
-from repro.stages.duplicates import NEAR_BOXES, NEAR_LEVELS, NearPair, near_pairs
+from repro.stages.duplicates import NEAR_BOXES, NEAR_LEVELS, NearPair, near_pairs, thumbnail
 from repro.stages.etl import etl
 from repro.stages.times import timing
 from repro.store.results import Results, address
@@ -27,7 +26,8 @@ def audit(system: System, data: str, results: Results, *, force: bool = False) -
 
     Args:
         system: whose reader is used.
-        data: ``embedded``, or the path of a container.
+        data: ``embedded``, or the path of a container or of a folder of images. Images of a folder are compared
+            nearly by their thumbnails.
         results: where to write.
         force: audit even where the record answers.
 
@@ -89,21 +89,27 @@ class _Found:
 
     def __init__(self, data: StoredData) -> None:
         self.content = data.content
-        self.images, self.labels, self.labelled = data.array(), data.all_labels(), data.labelled()
+        self.images, self.labels, self.labelled = data.images(), data.all_labels(), data.labelled()
         self.rows = data.rows_by_usage()
         numbers: dict[str, int] = {}
-        self.number = np.array([numbers.setdefault(tensor_digest(image), len(numbers)) for image in self.images])
+        self.number = np.array([numbers.setdefault(digest, len(numbers)) for digest in data.digests()])
         self.digests = list(numbers)
         self.first = np.unique(self.number, return_index=True)[1]  # row of each distinct image's first occurrence
-        distinct = self.images[self.first]
-        self.constant = np.ptp(distinct.reshape(len(distinct), -1), axis=1) == 0
-        self.near: list[NearPair] = near_pairs(distinct)
+        self.constant = np.array([_is_constant(self.images[row]) for row in self.first])
+        if isinstance(self.images, np.ndarray):
+            alike = self.images[self.first]
+        else:  # of any size and colour
+            alike = np.stack([thumbnail(self.images[row]) for row in self.first])
+        self.near: list[NearPair] = near_pairs(alike)
 
     def split(self, usage: str, counts: dict[str, int]) -> dict[str, Any]:
         """Return a split's size, classes and grey levels."""
         rows = self.rows[usage]
-        total = sum(int(self.images[row].sum(dtype=np.int64)) for row in rows)
-        pixels = len(rows) * self.images[0].size
+        total = pixels = 0
+        for row in rows:
+            image = self.images[row]
+            total += int(image.sum(dtype=np.int64))
+            pixels += image.size
         return {
             "rows": len(rows),
             "classes": counts,
@@ -189,6 +195,11 @@ class _Found:
             for number in numbers
         ]
         return tuple(sorted(listed, key=lambda one: one.image))
+
+
+def _is_constant(image: np.ndarray) -> bool:
+    """Whether each channel has one level throughout."""
+    return not np.ptp(image.reshape(image.shape[0] * image.shape[1], -1), axis=0).any()
 
 
 def _contradicted(pairs: list[tuple[int, int]]) -> list[int]:

@@ -75,7 +75,7 @@ class Call:
         environment = find_stack(found.stack)
         caps = parse_caps(isa, threads)
         store = Results(results)
-        _, decoded = etl(system, data, store)
+        _, decoded = etl(system, data, store, model=found)
         return cls(system, found, environment, caps, device, decoded, store, arithmetic)
 
     @property
@@ -127,7 +127,7 @@ class Call:
             "seed": SEED,
             "arithmetic": arithmetic_name(self.arithmetic),
         }
-        return run_child(self.environment, {**common, **task}, caps or self.caps, folder)
+        return run_child(self.environment, {**common, **task}, caps or self.caps, folder, task.get("processes", 1))
 
     def record(
         self,

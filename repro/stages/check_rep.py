@@ -66,7 +66,7 @@ def check_rep(
     """
     call = Call.prepared(model, data=data, isa=isa, device=device, results=results, arithmetic=arithmetic)
     probe = {
-        "protocol": call.system.protocol(call.system.probe_protocol).name,
+        "protocol": call.system.probe_protocol_of(call.model).name,
         "batch": call.model.probe_batch,
         "steps": _CANONICAL_STEPS if arithmetic != "native" and call.model.probe_steps else call.model.probe_steps,
     }

@@ -24,7 +24,7 @@ class ChildFailed(ReproError):
     """The child ended without an answer."""
 
 
-def run_child(environment: StackEnvironment, task: dict[str, Any], caps: Caps, folder: Path) -> Any:
+def run_child(environment: StackEnvironment, task: dict[str, Any], caps: Caps, folder: Path, processes: int = 1) -> Any:
     """Run one task and return its answer.
 
     Args:
@@ -32,6 +32,7 @@ def run_child(environment: StackEnvironment, task: dict[str, Any], caps: Caps, f
         task: plain data with the key ``task``; paths in it absolute.
         caps: what the child may use.
         folder: an empty folder for the exchange; the task's files are there afterwards.
+        processes: how many torchrun starts of it, on this machine.
 
     Raises:
         ReproError: the child's own error, with its exit code.
@@ -42,7 +43,7 @@ def run_child(environment: StackEnvironment, task: dict[str, Any], caps: Caps, f
     variables = child_environment(caps, environment.python)
     paths = [str(project_root()), *variables.get("PYTHONPATH", "").split(":")]
     variables["PYTHONPATH"] = ":".join(path for path in paths if path)
-    command = [str(environment.python), "-m", "repro.stages.worker", str(folder)]
+    command = [str(environment.python), *_several(processes), "-m", "repro.stages.worker", str(folder)]
     ended = subprocess.run(command, env=variables, stdout=_STANDARD_ERROR, check=False)
     if (folder / "error.json").is_file():
         raise _rebuilt(read_json(folder / "error.json"))
@@ -53,6 +54,12 @@ def run_child(environment: StackEnvironment, task: dict[str, Any], caps: Caps, f
             next_step="see its output above; signal 9 usually means that memory ran out",
         )
     return read_json(folder / "answer.json")
+
+
+def _several(processes: int) -> list[str]:
+    if processes == 1:
+        return []
+    return ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
 
 
 def _rebuilt(data: dict[str, Any]) -> ReproError:

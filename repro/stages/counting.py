@@ -7,11 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from repro.compare.class_scores import ClassMeans, class_scores
 from repro.compare.counts import wilson_interval
 from repro.digest import tensor_digest
 from repro.errors import BadInput
 from repro.schema import Protocol, Split
 from repro.stages.data import StoredData
+
+_SHOWN = 100
+"""Most classes of which a record holds the confusion matrix; of more it holds the scores alone."""
 
 
 def count_answers(
@@ -51,6 +55,7 @@ def count_answers(
                 "seed": protocol.seeds[run] if protocol.seeds else None,
                 "correct": int(right.sum()),
                 "unseen_correct": int(right[~seen].sum()),
+                "top5_correct": int(among_first(scores, labels, 5).sum()),
                 "predictions": tensor_digest(predictions.astype(np.int64)),
                 **summarise(scores, labels, protocol),
             }
@@ -60,14 +65,17 @@ def count_answers(
     low, high = wilson_interval(correct, n)
     counts = sorted(entry["correct"] for entry in entries)
     confusion = confusion_matrix(runs[0].argmax(axis=1), labels, max(len(classes), runs[0].shape[1]))
+    scores_of_classes = class_scores(confusion, classes)
     return {
         "correct": correct,
         "n": n,
         "accuracy": correct / n,
         "interval": [low, high],
+        "top5_correct": first["top5_correct"],
         "predictions": first["predictions"],
-        "confusion": confusion.tolist(),
-        "classes": class_scores(confusion, classes),
+        "confusion": confusion.tolist() if len(confusion) <= _SHOWN else [],
+        "classes": [score.model_dump() for score in scores_of_classes],
+        "means": ClassMeans.of(scores_of_classes).model_dump(),
         "unseen": {"correct": first["unseen_correct"], "n": int((~seen).sum())},
         "runs": entries,
         "spread": {
@@ -85,27 +93,14 @@ def seen_in_training(data: StoredData, split: Split) -> np.ndarray:
     return np.array([content in known for content in data.contents(data.rows(split))])
 
 
+def among_first(scores: np.ndarray, labels: np.ndarray, places: int) -> np.ndarray:
+    """Return for which images fewer than ``places`` classes score higher than the true one, bool (n,)."""
+    true = np.take_along_axis(scores, labels[:, np.newaxis], axis=1)
+    return (scores > true).sum(axis=1) < places
+
+
 def confusion_matrix(predictions: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
     """Return how often each class (rows) was given each answer (columns), int64 (classes, classes)."""
     matrix = np.zeros((classes, classes), dtype=np.int64)
     np.add.at(matrix, (labels, predictions), 1)
     return matrix
-
-
-def class_scores(confusion: np.ndarray, classes: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Return recall and precision of each class as counts, so that nothing is rounded.
-
-    Args:
-        confusion: rows are true classes.
-        classes: their names; an output without a name is told by its number.
-    """
-    names = [*classes, *(f"output {number}" for number in range(len(classes), len(confusion)))]
-    return [
-        {
-            "name": name,
-            "correct": int(confusion[index, index]),
-            "images": int(confusion[index].sum()),
-            "answers": int(confusion[:, index].sum()),
-        }
-        for index, name in enumerate(names)
-    ]

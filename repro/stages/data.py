@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from repro.digest import tensor_digest
 from repro.errors import BadInput, UsageError
 from repro.registry import resolve
 from repro.schema import Split
@@ -28,7 +29,7 @@ class StoredData:
     Attributes:
         usage_names: what the codes in ``usages`` mean.
         content: digest of the content, the same for every container of it.
-        classes: what the labels mean, where the data say so.
+        classes: what the labels mean.
         source: the folder of the images, where they stay files.
         opener: ``(folder, names) -> sequence``, which opens them.
     """
@@ -55,13 +56,22 @@ class StoredData:
             UsageError: they stay files, of any size.
         """
         if self.opener is not None:
-            raise UsageError(f"{self.name} is a folder of images of any size; this needs a container of FER2013")
+            raise UsageError(
+                f"{self.name} is a folder of images of any size; this needs all images as one array, 48 x 48 pixels",
+                next_step="give --data a container of FER2013, the data set that the papers' scripts prepare",
+            )
         return np.load(self.folder / "images.npy", mmap_mode="r", allow_pickle=False)
 
     def files(self) -> list[dict[str, Any]]:
         """Return what is known of each image that stays a file, by row."""
         known: list[dict[str, Any]] = json.loads((self.folder / "files.json").read_text(encoding="utf-8"))
         return known
+
+    def digests(self) -> list[str]:
+        """Return the tensor digest of each image, by row."""
+        if self.opener is not None:
+            return [file["pixels"] for file in self.files()]
+        return [tensor_digest(image) for image in self.array()]
 
     def contents(self, rows: np.ndarray) -> list[bytes]:
         """Return for each of these rows what only images of the same pixels share."""

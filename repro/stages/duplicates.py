@@ -57,6 +57,22 @@ def near_pairs(images: np.ndarray, levels: int = NEAR_LEVELS) -> list[NearPair]:
     return sorted(found)
 
 
+def thumbnail(image: np.ndarray) -> np.ndarray:
+    """Return an image of any size as grey box means, uint8 (12, 12): by these, images of a folder are compared.
+
+    Args:
+        image: uint8 (height, width) or (height, width, 3); colours are weighed as ITU-R 601-2 does, in whole numbers.
+    """
+    if image.ndim == 3:
+        image = image.astype(np.int32) @ np.array([299, 587, 114], np.int32) // 1000
+    for axis in (0, 1):
+        image = image.repeat(-(-NEAR_BOXES // image.shape[axis]), axis=axis)  # one box is a pixel at least
+    rows, columns = (np.arange(NEAR_BOXES) * side // NEAR_BOXES for side in image.shape)
+    sums = np.add.reduceat(np.add.reduceat(image.astype(np.int64), rows, axis=0), columns, axis=1)
+    areas = np.outer(np.diff(rows, append=image.shape[0]), np.diff(columns, append=image.shape[1]))
+    return (sums // areas).astype(np.uint8)
+
+
 def _box_sums(images: np.ndarray, boxes: int) -> np.ndarray:
     """Return the sums of the pixels in each box, int32 (n, boxes * boxes)."""
     height, width = images.shape[1:]

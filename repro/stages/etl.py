@@ -13,7 +13,7 @@ import numpy as np
 from repro.digest import file_digest, folder_digest, set_digest
 from repro.errors import MissingFile
 from repro.registry import resolve
-from repro.schema import Preparation, Record, System
+from repro.schema import Model, Preparation, Record, System
 from repro.stages.artifact import local_path
 from repro.stages.code import code_digest
 from repro.stages.data import ARRAYS, StoredData
@@ -28,13 +28,16 @@ EMBEDDED = "embedded"
 _FOLDER_DIGITS = 16
 
 
-def etl(system: System | Preparation, data: str, results: Results, *, force: bool = False) -> tuple[Record, StoredData]:
+def etl(
+    system: System | Preparation, data: str, results: Results, *, model: Model | None = None, force: bool = False
+) -> tuple[Record, StoredData]:
     """Decode a data set into the results folder, or answer from the record of an earlier run.
 
     Args:
         system: whose reader is used; a preparation has one, too.
         data: ``embedded``, or the path of a container.
         results: where to write.
+        model: one of the system's, which may have a reader of its own.
         force: decode even where the record answers.
 
     Returns:
@@ -51,7 +54,8 @@ def etl(system: System | Preparation, data: str, results: Results, *, force: boo
             f"no data at {data}",
             next_step="give DATA=path/to/fer2013.csv or another container, or leave it out for the drawn faces",
         )
-    reader = system.embedded if embedded else system.dataset
+    reader = system.dataset_of(model) if isinstance(system, System) and model is not None else system.dataset
+    reader = system.embedded if embedded else reader
     parameters: dict[str, Any] = {"data": EMBEDDED if embedded else path.name, "reader": reader}
     inputs = {"code": code_digest(None)}
     if not embedded:
@@ -109,7 +113,7 @@ def _decoded(results: Results, record: Record, source: Path) -> StoredData:
         record.parameters["data"],
         tuple(result["usages"]),
         result["content"],
-        tuple(result["classes"]) if opener else (),
+        tuple(result["classes"]),
         source if opener else None,
         opener,
     )

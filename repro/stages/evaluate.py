@@ -16,13 +16,14 @@ from repro.compare.certificate import Certificate, certify
 from repro.compare.divergence import compare_traces
 from repro.digest import file_digest, set_digest
 from repro.errors import MissingFile, UsageError
-from repro.hardware.cpu import ISA_LEVELS, own_levels
+from repro.hardware.cpu import ISA_LEVELS, ONEDNN_OFF, own_levels
 from repro.registry import resolve
 from repro.schema import Arithmetic, Caps, Device, Protocol, Record, Samples, Split, settings_of
 from repro.stages.call import REFERENCE_THREADS, SEED, Call
 from repro.stages.counting import count_answers, seen_in_training
 from repro.stages.etl import EMBEDDED
 from repro.stages.judge import Shelf
+from repro.stages.labels import check_labels
 from repro.stages.times import timing
 from repro.trace import Trace
 
@@ -78,19 +79,19 @@ def evaluate(
     call = Call.prepared(
         model, data=data, isa=isa, device=device, results=results, threads=threads, arithmetic=arithmetic
     )
-    chosen = call.system.protocol(protocol)
+    chosen = call.system.protocol_of(call.model, protocol)
     if after:
         chosen = chosen.changed({"after": [call.system.model(name).name for name in after]})
-    evaluation = _Evaluation(
-        call, checkpoint, call.system.split(split), chosen, batch if batch is not None else chosen.batch, certified
-    )
+    labels = check_labels(call.system, call.model, call.data)
+    size = batch if batch is not None else chosen.batch
+    evaluation = _Evaluation(call, checkpoint, call.system.split(split), chosen, size, certified, labels)
     call.data.labels(call.data.rows(evaluation.split))  # what is empty or lacks labels is told before a child starts
     return call.once("eval", evaluation.parameters, evaluation.inputs, evaluation.measure, shelf=shelf, force=force)
 
 
 @dataclass(frozen=True)
 class _Evaluation:
-    """One evaluation with all it needs."""
+    """One evaluation with all it needs; ``labels`` is what is told of what the labels mean."""
 
     call: Call
     checkpoint: Path
@@ -98,6 +99,7 @@ class _Evaluation:
     protocol: Protocol
     batch: int
     certified: bool
+    labels: str
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -145,6 +147,7 @@ class _Evaluation:
             "trace": trace.digest(),
             "weights": set_digest(weights),
             **counts,
+            "labels": self.labels,
             "draws": sentences,
             "certificate": None if certificate is None else certificate.model_dump(mode="json"),
             "checkpoint_says": answer["told"],
@@ -195,7 +198,8 @@ class _Evaluation:
 
     def _variations(self) -> Iterator[tuple[str, Caps, int]]:
         """Yield what to vary, the caps and the batch size."""
-        own, caps = self.call.caps.isa or own_levels()[-1], self.call.caps
+        caps = self.call.caps
+        own = own_levels()[-1] if caps.isa in (None, ONEDNN_OFF) else caps.isa
         other_threads = 2 if caps.threads == 1 else 1
         if self.call.device == "cpu":
             for level in ISA_LEVELS[: ISA_LEVELS.index(own)] if own in ISA_LEVELS else ISA_LEVELS[:1]:

@@ -55,7 +55,7 @@ def predict(
         MissingFile, MissingStack, BadInput, BadCheckpoint: what is needed is not there or not sound.
     """
     system, found = find_model(model)
-    chosen = system.protocol(protocol)
+    chosen = system.protocol_of(found, protocol)
     if system.picture is None:
         raise UsageError(f"{system.title} does not say how it reads a picture")
     if not pictures:

@@ -43,7 +43,7 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     resolve(_declared(model.keyed, model, "keyed"))(network, CONTRACT_SALT)
     _contract(recorder, model, network)
     if task["prepare_all"]:
-        for protocol in system.protocols:
+        for protocol in system.protocols_of(model):
             for usage, rows in data.rows_by_usage().items():
                 some = rows[: system.probe_images]
                 recorder.add_entry(Feed.of(system, model, protocol, data.images(), some, task["seed"]).entry(usage))
@@ -122,12 +122,48 @@ def paper(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {**profile(task, folder), "switches": switches, "told": told}
 
 
+def retrain(task: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Train one seed, or measure a few steps of it; as :func:`repro.stages.work_torch.retrain`."""
+    from repro.stages.training.backend_tensorflow import TensorflowBackend
+    from repro.stages.training.task import Training
+    from repro.stages.training.work import estimate, train
+
+    switches = make_deterministic(task["seed"], Caps(**task["caps"]).threads)
+    training = Training.from_task(task)
+    told = (estimate if task["dry_run"] else train)(training, lambda: TensorflowBackend(training), Path(task["run"]))
+    return {**profile(task, folder), "switches": switches, "told": told}
+
+
+def replay(task: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Train up to the step ``until`` again, from ``state`` or from the start; with ``traced``, trace the step after it.
+
+    Args:
+        task: as for :func:`retrain`.
+        folder: receives ``trace.json``.
+    """
+    from repro.stages.training import work
+    from repro.stages.training.backend_tensorflow import TensorflowBackend
+    from repro.stages.training.task import Training
+
+    make_deterministic(task["seed"], Caps(**task["caps"]).threads)
+    training = Training.from_task(task)
+    state = None if task["state"] is None else Path(task["state"])
+    loop = work.replay(
+        training, lambda: TensorflowBackend(training), Path(task["run"]), until=task["until"], state=state
+    )
+    if task["traced"]:
+        (folder / "trace.json").write_text(loop.traced().to_json(), encoding="utf-8")
+    return {}
+
+
 TASKS: dict[str, Callable[[dict[str, Any], Path], dict[str, Any]]] = {
     "profile": profile,
     "probe": probe,
     "evaluate": evaluate,
     "predict": predict,
     "paper": paper,
+    "retrain": retrain,
+    "replay": replay,
 }
 
 

@@ -54,7 +54,7 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     with computing(task):
         _contract(recorder, model, network, task["device"])
     if task["prepare_all"]:
-        for protocol in system.protocols:
+        for protocol in system.protocols_of(model):
             for usage, rows in data.rows_by_usage().items():
                 some = rows[: system.probe_images]
                 feed = Feed.of(system, model, protocol, data.images(), some, task["seed"])
@@ -161,12 +161,53 @@ def fitness(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     return {"faults": selftest.faults(), "version": VERSION, "compiled": compiled}
 
 
+def retrain(task: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Train one seed, or with ``dry_run`` a few steps of it; see :func:`repro.stages.training.work.train`."""
+    from repro.stages.training.backend_torch import TorchBackend, joined
+    from repro.stages.training.task import Training
+    from repro.stages.training.work import estimate, train
+
+    caps = Caps(**task["caps"])
+    switches = make_deterministic(task["seed"], caps.threads)
+    if task["processes"] > 1:
+        task = {**task, "device": joined(task["device"])}
+    training = Training.from_task(task)
+    told = (estimate if task["dry_run"] else train)(training, lambda: TorchBackend(training), Path(task["run"]))
+    device: Device = "cuda" if task["device"].startswith("cuda") else "cpu"
+    return {"profile": _profile(caps, device), "switches": switches, "told": told}
+
+
+def replay(task: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Train up to the step ``until`` again, from ``state`` or from the start; with ``traced``, trace the step after it.
+
+    Args:
+        task: as for :func:`retrain`.
+        folder: receives ``trace.json``.
+    """
+    from repro.stages.training import work
+    from repro.stages.training.backend_torch import TorchBackend, joined
+    from repro.stages.training.task import Training
+
+    make_deterministic(task["seed"], Caps(**task["caps"]).threads)
+    if task["processes"] > 1:
+        task = {**task, "device": joined(task["device"])}
+    training = Training.from_task(task)
+    state = None if task["state"] is None else Path(task["state"])
+    run, until = Path(task["run"]), task["until"]
+    loop = work.replay(training, lambda: TorchBackend(training), run, until=until, state=state)
+    if task["traced"]:
+        (folder / "trace.json").write_text(loop.traced().to_json(), encoding="utf-8")
+    return {}
+
+
 TASKS: dict[str, Callable[[dict[str, Any], Path], dict[str, Any]]] = {
     "profile": profile,
     "fitness": fitness,
     "probe": probe,
     "evaluate": evaluate,
     "predict": predict,
+    "retrain": retrain,
+    "replay": replay,
 }
 
 

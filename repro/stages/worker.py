@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
+import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -12,24 +15,39 @@ from repro.errors import EXIT_INTERNAL, ReproError, error_data
 from repro.schema import read_json
 from repro.stages.child import write_answer
 
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
+
+
+def die_with_parent() -> None:
+    """End this process when its parent ends, however that does: nobody else reads the answer.
+
+    torchrun starts its processes in sessions of their own, so a kill of the group does not reach them.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
+
 
 def main(folder: Path) -> int:
     """Run the task in the folder and return the exit code."""
     task = read_json(folder / "task.json")
     framework = task["framework"]
     allow_only(framework)
+    first = os.environ.get("RANK", "0") == "0"  # torchrun starts several, and one answers
     try:
         work = importlib.import_module(f"repro.stages.work_{framework}")
         answer = work.TASKS[task["task"]](task, folder)
     except ReproError as error:
-        write_answer(folder, "error.json", error_data(error))
+        if first:
+            write_answer(folder, "error.json", error_data(error))
         return error.exit_code
     except Exception:
         traceback.print_exc()
         return EXIT_INTERNAL
-    write_answer(folder, "answer.json", answer)
+    if first:
+        write_answer(folder, "answer.json", answer)
     return 0
 
 
 if __name__ == "__main__":
+    die_with_parent()
     sys.exit(main(Path(sys.argv[1])))

@@ -91,6 +91,14 @@ class Results:
         np.save(buffer, array, allow_pickle=False)
         return self._save(buffer.getvalue(), "npy")
 
+    def save_file(self, path: Path) -> str:
+        """Store a copy of a file by content, its suffix kept, and return its digest."""
+        return self._save(path.read_bytes(), path.suffix.lstrip("."))
+
+    def verified_file(self, digest: str, suffix: str) -> Path:
+        """Return where a stored file lies, verified; raises as :meth:`load_document`."""
+        return self._verified(digest, suffix)
+
     def load_array(self, digest: str) -> np.ndarray:
         """Return a stored array, verified; raises as :meth:`load_document`."""
         return np.load(self._verified(digest, "npy"), allow_pickle=False)

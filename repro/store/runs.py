@@ -7,6 +7,7 @@ from pathlib import Path
 
 from repro.compare.machines import Run
 from repro.errors import BadInput, MissingFile
+from repro.hardware.caps import described
 from repro.schema import Record, Scalar, read_json
 from repro.store.bundle import Bundle
 from repro.store.results import Results
@@ -91,7 +92,7 @@ def _of_records(name: str, records: Mapping[str, Record], traces: Mapping[str, T
 
 def _run(name: str, record: Record, trace: Trace) -> Run:
     parameters = record.parameters
-    caps = [f"up to {parameters['isa']}"] if parameters.get("isa") else []
+    caps = [described(parameters["isa"])] if parameters.get("isa") else []
     threads = parameters.get("threads")
     caps += [f"{threads} thread{'' if threads == 1 else 's'}"] if threads else []
     what = str(record.result.get("probe", ""))

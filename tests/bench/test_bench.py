@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.bench import digest, digest_torch, sketch
+from repro.bench import digest, digest_torch, evaluate_straight, sketch
 from repro.bench.__main__ import main
 from repro.bench.bare import megabytes
 from repro.bench.measure import Benchmark, Measurement, measure
@@ -207,6 +207,19 @@ def test_the_table_rounds_and_judges() -> None:
 
     row = " ".join(report.table().splitlines()[2].split())
     assert row == "s c b 12.3 ms 15 µs 1.23 1.10-1.30 1.20 unclear"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_evaluation_beside_the_published_way(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, count in (("TIMED", 1), ("FEW", 2), ("MANY", 3)):
+        monkeypatch.setattr(evaluate_straight, name, count)
+    cases = []
+    for one in evaluate_straight.benchmarks(tmp_path):
+        assert min(one.run(), one.baseline()) > 10**8, "a network is in memory on either side"
+        cases.append(one.case)
+    assert cases
+    assert not [case for case in cases if "corrected" in case]
 
 
 @pytest.mark.parametrize("subject", SUBJECTS)

@@ -15,6 +15,8 @@ from pipelines.poster.system import SYSTEM
 from repro.digest import file_digest, tensor_digest
 from repro.errors import BadInput, UsageError
 from repro.schema import Samples
+from repro.schema.audit import AuditLists
+from repro.stages.audit import audit
 from repro.stages.counting import seen_in_training
 from repro.stages.etl import etl
 from repro.stages.prepare import Feed
@@ -171,6 +173,26 @@ def test_the_etl_stage_keeps_no_copy_and_answers_from_its_record(tmp_path: Path)
     (tmp_path / "set" / "valid" / "a" / "face0.jpg").write_bytes(b"damaged since")
     with pytest.raises(BadInput, match=r"face0\.jpg"):
         data.images()[4]
+
+
+def test_a_folder_is_audited(tmp_path: Path) -> None:
+    root = _tree(tmp_path / "set", ("train", "valid"), ("a", "b"))
+    (root / "valid" / "a" / "twin.png").write_bytes((root / "train" / "b" / "face1.png").read_bytes())
+    picture = np.add.outer(np.arange(60), 2 * np.arange(48)).astype(np.uint8)
+    Image.fromarray(picture).save(root / "train" / "a" / "slope.png")
+    Image.fromarray(picture + np.uint8(3)).convert("RGB").resize((96, 240)).save(root / "train" / "b" / "near.png")
+    Image.fromarray(np.full((9, 30, 3), (10, 200, 30), np.uint8)).save(root / "train" / "a" / "constant.png")
+    results = Results(tmp_path / "results")
+    record = audit(SYSTEM, str(root), results)
+    told = record.result
+    assert (told["distinct"], told["several_labels"], told["constant"]) == (11, 1, 1)
+    across = {(row["split"], row["also_in"]): (row["rows"], row["same_label"]) for row in told["identical"]["across"]}
+    assert across == {("train", "evaluated"): (1, 0), ("evaluated", "train"): (1, 0)}
+    assert told["near"]["pairs"] == 1
+    lists = results.load_document(AuditLists, record.outputs["lists"])
+    grown = tensor_digest(np.asarray(Image.open(root / "train" / "b" / "near.png")))
+    assert {lists.near[0].first, lists.near[0].second} == {grown, tensor_digest(picture)}
+    assert audit(SYSTEM, str(root), results) == record
 
 
 def test_memory_does_not_grow_with_the_images(tmp_path: Path) -> None:

@@ -27,10 +27,9 @@ print(json.dumps([told, [random.random(), float(numpy.random.rand()), float(tf.r
 """
 
 
-def _told(python: Path | str, code: str) -> list[object]:
-    ended = subprocess.run(
-        [str(python), "-c", code], env=child_environment(Caps(threads=1)), capture_output=True, text=True, check=False
-    )
+def _told(python: Path | str, code: str, isa: str | None = None) -> list[object]:
+    variables = child_environment(Caps(isa=isa, threads=1))
+    ended = subprocess.run([str(python), "-c", code], env=variables, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stderr
     return json.loads(ended.stdout)
 
@@ -47,9 +46,12 @@ def test_torch_says_what_was_set_and_draws_alike() -> None:
         "float32_matmul_precision": "highest",
         "tf32_matmul": False,
         "tf32_cudnn": False,
+        "onednn": True,
         "threads": 1,
     }
     assert first[1][3] is True, "uninitialised memory is filled, so reading it shows"  # type: ignore[index]
+    without = _told(sys.executable, _TORCH, "onednn-off")
+    assert without == [{**told, "onednn": False}, first[1]]
 
 
 @pytest.mark.slow
@@ -67,8 +69,11 @@ def test_tensorflow_says_what_was_set_and_draws_alike(root: Path) -> None:
     }
 
 
-def test_the_child_sees_the_switches_and_the_rest_of_the_environment() -> None:
+def test_the_child_sees_the_switches_and_the_rest_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TF_XLA_FLAGS", "--tf_xla_auto_jit=2")
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
     environment = child_environment(Caps())
+    assert environment.keys().isdisjoint({"TF_XLA_FLAGS", "TF_ENABLE_ONEDNN_OPTS"})
     assert environment["PATH"] == os.environ["PATH"]
     assert DETERMINISTIC_ENVIRONMENT.items() <= environment.items()
     assert DETERMINISTIC_ENVIRONMENT.items() <= switched(Caps()).items()

@@ -30,7 +30,7 @@ def test_the_project_declares_what_the_sources_name(root: Path, shared: Path) ->
     known = tomllib.loads((shared / "facts" / "artifacts.toml").read_text(encoding="utf-8"))["artifact"]
     mine = {one.id: one for one in load_artifacts(root / "pipelines")}
 
-    assert set(mine) - {one["id"] for one in known} == {"mini-xception-fer"}
+    assert set(mine) - {one["id"] for one in known} == {"mini-xception-checkpoint"}
     for one in known:
         found = mine[one["id"]]
         assert (found.system, found.kind, found.host) == (one["system"], one["kind"], one["host"])

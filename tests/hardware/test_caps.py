@@ -7,7 +7,7 @@ import pytest
 
 from repro.errors import MissingStack, UnknownName, UsageError
 from repro.hardware import caps as caps_module
-from repro.hardware.caps import CAP_VARIABLES, check_environment, environment, parse_caps
+from repro.hardware.caps import CAP_VARIABLES, check_environment, described, environment, parse_caps
 from repro.hardware.cpu import own_levels
 from repro.schema import Caps
 from tests.hardware import child
@@ -56,6 +56,15 @@ def test_a_level_that_is_not_there_is_refused(call: object) -> None:
     assert callable(call)
     with pytest.raises(UsageError, match="cannot run avx512 kernels; it has baseline, avx2"):
         call()
+
+
+@pytest.mark.usefixtures("avx512")
+def test_onednn_off_is_the_own_level_without_onednn() -> None:
+    caps = parse_caps("onednn-off", 1)
+    variables = environment(caps)
+    assert environment(Caps(threads=1)).items() <= variables.items()
+    assert variables.keys() - environment(Caps(threads=1)).keys() == {"TF_ENABLE_ONEDNN_OPTS", "REPRO_ONEDNN"}
+    assert (described("onednn-off"), described("avx2")) == ("with onednn-off", "up to avx2")
 
 
 @pytest.mark.usefixtures("arm")
@@ -116,7 +125,7 @@ def test_a_child_without_numpy(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("avx512")
 def test_every_variable_is_listed() -> None:
-    for isa in (None, "baseline", "avx2", "avx512"):
+    for isa in (None, "baseline", "avx2", "avx512", "onednn-off"):
         assert set(environment(Caps(isa=isa, threads=1))) <= CAP_VARIABLES
 
 

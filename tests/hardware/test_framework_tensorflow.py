@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from repro.errors import MissingStack
-from repro.hardware.cpu import own_levels
+from repro.hardware.cpu import ONEDNN_OFF, own_levels
+from repro.hardware.match import describe
 from repro.schema import Caps, Profile
 from repro.stages.stacks import find_stack
 from tests.hardware import child
@@ -29,6 +30,7 @@ def digest(tensor): return hashlib.sha256(tensor.numpy().tobytes()).hexdigest()
 def tensor(*shape): return tf.constant(draw(*shape))
 bits = {
     "convolution": digest(tf.nn.conv2d(tensor(2, 40, 40, 16), tensor(3, 3, 16, 24), 1, "SAME")),
+    "wide convolution": digest(tf.nn.conv2d(tensor(2, 20, 20, 128), tensor(3, 3, 128, 24), 1, "SAME")),
     "matmul": digest(tensor(65, 300) @ tensor(300, 77)),
     "add": digest(tensor(65, 300) + tensor(65, 300)),
 }
@@ -46,12 +48,12 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def answers() -> dict[str, Any]:
-    """What TensorFlow says without a cap on the level and at baseline, and what oneDNN says beside it."""
+    """What TensorFlow says without a cap, at baseline and without oneDNN, and what oneDNN says beside it."""
     try:
         python = find_stack("tensorflow").python
     except MissingStack as error:
         pytest.skip(str(error))
-    names = {"free": None, "baseline": "baseline"}
+    names = {"free": None, "baseline": "baseline", ONEDNN_OFF: ONEDNN_OFF}
     running = {
         name: child.start(python, CODE, Caps(isa=isa, threads=1), ONEDNN_VERBOSE="1") for name, isa in names.items()
     }
@@ -77,6 +79,20 @@ def test_the_profile_under_a_cap(answers: dict[str, Any]) -> None:
     assert profile.framework.threads == {"intra": 1, "inter": 1}
     assert {pool.threads for pool in profile.framework.pools} == {1}
     assert {pool.architecture for pool in profile.framework.pools} == {"Nehalem"}
+
+
+@pytest.mark.skipif(own_levels()[-1] != "avx512", reason="below AVX-512 TensorFlow leaves oneDNN off by itself")
+def test_without_onednn_convolutions_are_others_and_matrix_products_the_same(answers: dict[str, Any]) -> None:
+    free, without = answers["free"], answers[ONEDNN_OFF]
+    told = Profile.from_data(without["profile"], ONEDNN_OFF)
+    assert told.cpu.isa == "avx512-onednn-off"
+    assert told.framework is not None
+    assert (told.framework.kernels["onednn"], told.framework.kernels["onednn_max_isa"]) == (False, None)
+    assert free["profile"]["framework"]["kernels"]["onednn"] is True
+    assert free["bits"]["wide convolution"] != without["bits"]["wide convolution"]
+    assert (",convolution," in free["stderr"], ",convolution," in without["stderr"]) == (True, False)
+    assert free["bits"]["matmul"] == without["bits"]["matmul"]
+    assert describe(told).name == f"{describe(Profile.from_data(free['profile'], 'free')).name}-onednn-off"
 
 
 def test_switches(answers: dict[str, Any]) -> None:

@@ -14,11 +14,14 @@ import numpy as np
 import tensorflow as tf
 from tensorflow import keras
 
+from pipelines.common.faces import drawn_faces
 from pipelines.lhc_net import model_tensorflow, weights_tensorflow
 from pipelines.lhc_net.augment_tensorflow import transformed
 from pipelines.lhc_net.convert_tensorflow import convert
+from pipelines.lhc_net.etl import evaluation_inputs
 from pipelines.lhc_net.predict_tensorflow import predict
-from pipelines.lhc_net.protocol import views
+from pipelines.lhc_net.protocol import PASSES, views
+from pipelines.lhc_net.straight_tensorflow import evaluate
 from repro.digest import tensor_digest
 from repro.errors import BadCheckpoint
 from repro.trace.keyed import keyed_image
@@ -80,6 +83,14 @@ def checkpoints(folder: Path) -> dict[str, Any]:
     again = model_tensorflow.resnet34v2()
     weights_tensorflow.load(again, folder / "backbone.h5")
     told["hdf5"] = digests(again) == digests(backbone)
+    model.save_weights(str(folder / "lhc_net.h5"))
+    weights_tensorflow.fill_keyed(other, "other")
+    told["hdf5_says"] = weights_tensorflow.load(other, folder / "lhc_net.h5")["format"]
+    told["hdf5_in_order"] = digests(other) == before
+    try:
+        weights_tensorflow.load(model_tensorflow.lhc_net_controller(), folder / "lhc_net.h5")
+    except BadCheckpoint as error:
+        told["refused"].append(error.message)
     own = weights_tensorflow.transfer(backbone, other)
     told["own"] = sorted({name.split("/")[1] for name in own})
     controlled = model_tensorflow.lhc_net_controller()
@@ -102,12 +113,16 @@ def augmentation(images: np.ndarray) -> dict[str, Any]:
     )
     small(images[:1] / np.float32(255))
     small.compile()
-    scores = [predict(small, images[:33], {"augmentation": way}) for way in ways]
+    scores = [predict(small, images[:33], {"augmentation": way, "passes": PASSES}) for way in ways]
+    faces = drawn_faces(3, (33, 0, 0)).images
+    settings = {"augmentation": "tensorflow-addons", "passes": PASSES}
+    straight = [predict(small, evaluation_inputs(faces), settings), evaluate(small, faces, settings)]
     return {
         "views": len(each),
         "equal": sum(one == other for one, other in each),
         "distinct": len({one for one, _ in each}),
         "scores_equal": tensor_digest(scores[0]) == tensor_digest(scores[1]),
+        "straight_equal": tensor_digest(straight[0]) == tensor_digest(straight[1]),
         "sum": float(np.abs(scores[0].sum(axis=1) - 1).max()),
     }
 

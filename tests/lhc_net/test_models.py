@@ -124,17 +124,20 @@ def test_tensorflow(shared: Path, tmp_path: Path) -> None:
         assert found["float32"] <= SINGLE[name]
     files = told["checkpoints"]
     assert files["says"] == "TensorFlow object checkpoint"
-    assert all(files[key] for key in ("loads", "paths", "unchanged", "round_trip", "hdf5"))
-    missing, misshapen, unexpected, unusable = files["refused"]
+    assert all(files[key] for key in ("loads", "paths", "unchanged", "round_trip", "hdf5", "hdf5_in_order"))
+    assert files["hdf5_says"] == "Keras HDF5, by the order of its layers"
+    missing, misshapen, unexpected, unusable, uncontrolled = files["refused"]
     assert "conv5_3/LHC_Module/Wp/bias is missing" in missing
     assert "fc3/bias has shape (8,), expected (7,)" in misshapen
     assert "fc4/bias is unexpected" in unexpected
     assert "fc3/bias" in unusable
+    assert "it holds 264" in uncontrolled
     assert files["own"] == ["LHC_Module"]
     assert files["own_of_controlled"] == [f"controller{number}/w" for number in range(1, 6)]
     views_told = told["augmentation"]
     assert (views_told["views"], views_told["equal"], views_told["distinct"]) == (59, 59, 59)
     assert views_told["scores_equal"]
+    assert views_told["straight_equal"], "a batch at a time, as the published way with the whole set in memory"
     assert views_told["sum"] < 1e-5
 
 
@@ -158,7 +161,7 @@ def test_the_port_predicts_what_tensorflow_predicts(
             ]
         logits = torch.cat(parts).numpy()
         difference = np.abs(logits - expected).max() / np.abs(expected).max()
-        with capsys.disabled():
-            print(f"\n{name}: largest relative difference of logits {difference:.2e}", end="")
         changed = int((logits.argmax(axis=1) != expected.argmax(axis=1)).sum())
+        with capsys.disabled():
+            print(f"\n{name}: largest relative difference of logits {difference:.2e}, {changed} predictions", end="")
         assert changed == 0 if name == "resnet34v2" else changed <= 5

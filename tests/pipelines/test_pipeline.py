@@ -117,7 +117,7 @@ def test_with_nothing_to_be_had_every_download_is_blocked_and_reported(tmp_path:
         (("check-rep", "models=resnet"), 2, "unknown model 'resnet'"),
         (("check-rep", "isa=avx1024"), 2, "avx1024"),
         (("eval-downloaded", "certify=maybe"), 2, "expected yes or no"),
-        (("retrain", "system=deep-emotion"), 3, "not built yet"),
+        (("retrain", "system=deep-emotion"), 3, "no data to train on"),
         (("eval-downloaded", "systems=rnm"), 2, "Did you mean rmn?"),
     ],
 )

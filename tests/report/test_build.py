@@ -8,6 +8,7 @@ import pytest
 
 from repro.errors import BadInput, SchemaTooNew
 from repro.report import Report, build_report
+from repro.report.html import html
 from repro.report.markdown import markdown
 from repro.report.model import Answer, ClaimRow
 from repro.schema import BitVerdict, Claim, Record
@@ -334,6 +335,34 @@ def test_a_recall_is_counted_in_its_row_of_the_confusion_matrix() -> None:
     assert (row.verdict, row.correct) == ("reproduced", 4)
     beyond = claim.model_copy(update={"class_index": 2})
     assert build_report(made.named(made.evaluation(), made.fetch()), [beyond]).claims[0].verdict == "not run"
+
+
+def test_top_5_is_counted_among_the_first_five() -> None:
+    claim = made.claim("77.82", metric="top-5 accuracy")
+    measured = made.evaluation()
+    (row,) = build_report(made.named(measured, made.fetch()), [claim]).claims
+    assert (row.verdict, row.measurements) == ("not run", ()), "an older record does not have it"
+    measured.result["top5_correct"] = 2793
+    (row,) = build_report(made.named(measured, made.fetch()), [claim]).claims
+    assert (row.verdict, row.correct) == ("reproduced", 2793)
+
+
+def test_means_over_the_classes_are_in_every_format() -> None:
+    measured = made.evaluation()
+    measured.result["classes"] = [
+        {"name": "one", "correct": 1, "images": 3, "answers": 4},
+        {"name": "two", "correct": 4, "images": 7, "answers": 6},
+        {"name": "none", "correct": 0, "images": 0, "answers": 0},
+    ]
+    report = build_report(made.named(measured))
+    (one,) = report.measurements
+    assert one.means is not None
+    assert one.means.recall == pytest.approx((1 / 3 + 4 / 7) / 2)
+    assert one.classes == ("one", "two", "none")
+    assert one.class_scores[1].f1 == pytest.approx(8 / 13)
+    for text in (markdown(report), html(report)):
+        assert "45.24 %" in text
+        assert "precision 45.83 %" in text
 
 
 def test_preparations_are_in_the_report() -> None:

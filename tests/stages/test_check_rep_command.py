@@ -143,7 +143,7 @@ def test_recording_wants_a_reason(place: Place) -> None:
         (("check-rep", "--protocol", "papers"), 2, "Did you mean paper?"),
         (("check-rep", "--system", "deep-emotion", "--data", "none.csv"), 3, "no data at none.csv"),
         (("eval", "--system", "deep-emotion", "--checkpoint", "none.pt"), 3, "no checkpoint at none.pt"),
-        (("retrain",), 3, "not built yet"),
+        (("retrain", "--system", "deep-emotion"), 3, "no data to train on"),
     ],
 )
 def test_wrong_calls_are_told(tmp_path: Path, arguments: tuple[str, ...], code: int, words: str) -> None:

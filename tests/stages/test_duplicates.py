@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from repro.stages.duplicates import NEAR_BOXES, near_pairs
+from repro.stages.duplicates import NEAR_BOXES, near_pairs, thumbnail
 
 
 def plain(images, levels):
@@ -59,3 +59,21 @@ def test_more_images_than_are_compared_at_once():
 @pytest.mark.parametrize("count", [0, 1])
 def test_nothing_to_compare(count):
     assert near_pairs(np.zeros((count, 48, 48), np.uint8)) == []
+
+
+@given(st.integers(0, 2**32), st.integers(1, 40), st.integers(1, 40))
+@settings(max_examples=25, deadline=None)
+def test_a_thumbnail_is_the_mean_of_each_box(seed, height, width):
+    image = np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+    small = thumbnail(image)
+    assert small.shape == (NEAR_BOXES, NEAR_BOXES)
+    grey = np.array([[(299 * r + 587 * g + 114 * b) // 1000 for r, g, b in row] for row in image.tolist()])
+    tall, wide = (np.arange(side * -(-NEAR_BOXES // side)) // -(-NEAR_BOXES // side) for side in (height, width))
+    grown = grey[np.ix_(tall, wide)]
+    rows = [i * len(tall) // NEAR_BOXES for i in range(NEAR_BOXES + 1)]
+    columns = [i * len(wide) // NEAR_BOXES for i in range(NEAR_BOXES + 1)]
+    for i in range(NEAR_BOXES):
+        for j in range(NEAR_BOXES):
+            box = grown[rows[i] : rows[i + 1], columns[j] : columns[j + 1]]
+            assert small[i, j] == box.sum() // box.size
+    assert (thumbnail(np.full((height, width), 7, np.uint8)) == 7).all()

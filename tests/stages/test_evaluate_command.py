@@ -54,6 +54,10 @@ def test_corrected_counts(place: Place, checkpoint: Path) -> None:
     confusion = np.array(record["result"]["confusion"])
     assert confusion.sum() == 140
     assert np.trace(confusion) == told["correct"]
+    assert [one["correct"] for one in told["classes"]] == np.diagonal(confusion).tolist()
+    recalls = [one["correct"] / one["images"] for one in told["classes"]]
+    assert told["means"]["recall"] == pytest.approx(sum(recalls) / 7)
+    assert record["result"]["top5_correct"] >= told["correct"]
     assert told["stack"]["name"] == "torch"
     assert str(checkpoint.parent) not in json.dumps(told)
 

@@ -1,0 +1,56 @@
+"""A small training in this process: Deep-Emotion on a few drawn faces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from repro.determinism.switches_torch import make_deterministic
+from repro.registry import find_model
+from repro.schema import Recipe
+from repro.stages.etl import etl
+from repro.stages.training.backend_torch import TorchBackend
+from repro.stages.training.loop import Loop
+from repro.stages.training.task import Training
+from repro.store.results import Results
+
+MODEL = "deep-emotion/deep_emotion"
+
+
+def training(results: Path, *, epochs: int = 2, batch: int = 16, images: int | None = 64, **more: Any) -> Training:
+    """Return a training whose data lie decoded in ``results``."""
+    system, model = find_model(MODEL)
+    _, data = etl(system, "embedded", Results(results))
+    recipe, _ = model.recipe(more.pop("recipe", None)).changed(
+        epochs=epochs, batch=batch, settings=more.pop("settings", {})
+    )
+    usual: dict[str, Any] = {
+        "seed": 0,
+        "arithmetic": "native",
+        "device": "cpu",
+        "limit": images,
+        "every": 1,
+        "workers": 0,
+        "keep_every": None,
+        "start": None,
+        "unit": None,
+        "code": "c" * 64,
+    }
+    return Training(system=system, model=model, recipe=more.pop("declared", recipe), data=data, **{**usual, **more})
+
+
+def changed(recipe: Recipe, **fields: Any) -> Recipe:
+    """Return a recipe with other fields."""
+    return Recipe.model_validate({**recipe.model_dump(), **fields})
+
+
+def loop(
+    one: Training, folder: Path, wrap: Callable[[Any], Any] = lambda trainer: trainer, *, writes: bool = True
+) -> Loop:
+    """Return the loop of a training as a fresh process would make it: whatever drew before does not matter."""
+    make_deterministic(12345, 1)
+    torch.rand(3)
+    return Loop(one, TorchBackend(one, wrap), folder, writes=writes)

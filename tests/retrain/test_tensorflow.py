@@ -1,0 +1,33 @@
+"""The loop on TensorFlow."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from repro.errors import MissingStack
+from repro.stages.stacks import find_stack
+from tests.conftest import ROOT
+
+
+@pytest.mark.slow
+def test_killed_or_with_workers_it_ends_with_the_same_bits(tmp_path: Path) -> None:
+    try:
+        python = find_stack("tensorflow").python
+    except MissingStack as error:
+        pytest.skip(str(error))
+    ended = subprocess.run(
+        [str(python), "-m", "tests.retrain.in_tensorflow", str(tmp_path)],
+        cwd=ROOT,
+        env={**os.environ, "TF_ENABLE_ONEDNN_OPTS": "0", "PYTHONHASHSEED": "0", "TF_CPP_MIN_LOG_LEVEL": "3"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stdout.splitlines()[-1])
+    assert told["workers"] == told["killed"] == told["whole"]
