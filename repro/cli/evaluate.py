@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -9,7 +10,7 @@ import typer
 
 from repro.cli import options
 from repro.cli.answer import Answer, finish
-from repro.schema import Arithmetic, Record, arithmetic_name, chosen_arithmetics
+from repro.schema import Arithmetic, ArithmeticChoice, Record, arithmetic_name, chosen_arithmetics
 
 _TOLD = ("correct", "n", "accuracy", "interval", "spread", "classes", "means")
 
@@ -63,12 +64,9 @@ def evaluate(
         from repro.stages.evaluate import evaluate as run_evaluation
         from repro.stages.judge import Shelf
 
-        if ensemble is not None and arithmetic != "native":
-            raise UsageError("an ensemble adds up evaluations in native arithmetic", next_step="leave out --arithmetic")
         if ensemble is not None:
-            return _ensemble(
-                system, ensemble, members.split(",") if members is not None else None, data, split, protocol, results
-            )
+            named = members.split(",") if members is not None else None
+            return _ensembles(system, ensemble, named, data, split, protocol, arithmetic, results)
         if checkpoint is None:
             raise UsageError("no checkpoint to evaluate", next_step="give --checkpoint a file, or artifact:ID")
         owner, one = one_model(system, model)
@@ -157,8 +155,15 @@ def _document(record: Record, split: str, protocol: str) -> dict[str, Any]:
     }
 
 
-def _ensemble(
-    system: str, ensemble: str, members: list[str] | None, data: str, split: str, protocol: str, results: Path
+def _ensembles(
+    system: str,
+    ensemble: str,
+    members: list[str] | None,
+    data: str,
+    split: str,
+    protocol: str,
+    arithmetic: ArithmeticChoice,
+    results: Path,
 ) -> Answer:
     from repro.cli.text import evaluation_text
     from repro.report.outcome import exit_code
@@ -173,28 +178,43 @@ def _ensemble(
         "checkpoint": "ensemble",
         "members": members or [],
     }
-    record, error = recorded_if_blocked(
-        "eval",
-        system,
-        ensemble,
-        asked,
-        [Path(data)],
-        results,
-        lambda: evaluate_ensemble(
-            system, ensemble, members=members, data=data, split=split, protocol=protocol, results=results
-        ),
-    )
-    if error is not None:
-        return Answer({"records": [record.to_data()]}, verdict_table([record]), exit_code([record]), [error])
-    result = record.result
-    document = {
-        "system": system,
-        "model": ensemble,
+    common: dict[str, Any] = {
+        "members": members,
+        "data": data,
         "split": split,
         "protocol": protocol,
-        "verdict": record.verdict,
-        **{name: result[name] for name in _TOLD},
-        "members": result["members"],
-        "records": [record.to_data()],
+        "results": results,
     }
-    return Answer(document, evaluation_text(record), exit_code([record]))
+    answers = [
+        recorded_if_blocked(
+            "eval",
+            system,
+            ensemble,
+            {**asked, "arithmetic": arithmetic_name(chosen)},
+            [Path(data)],
+            results,
+            partial(evaluate_ensemble, system, ensemble, arithmetic=chosen, **common),
+        )
+        for chosen in chosen_arithmetics(arithmetic)
+    ]
+    records, errors = [record for record, _ in answers], [error for _, error in answers if error is not None]
+    if errors:
+        documents = [record.to_data() for record in records]
+        return Answer({"records": documents}, verdict_table(records), exit_code(records), errors)
+    documents = [
+        {
+            "system": system,
+            "model": ensemble,
+            "split": split,
+            "protocol": protocol,
+            "arithmetic": record.parameters["arithmetic"],
+            "verdict": record.verdict,
+            **{name: record.result[name] for name in _TOLD},
+            "members": record.result["members"],
+        }
+        for record in records
+    ]
+    answer = documents[0] | {"records": [record.to_data() for record in records]}
+    if len(documents) > 1:
+        answer["canonical"] = documents[1]
+    return Answer(answer, "\n\n".join(evaluation_text(record) for record in records), exit_code(records))

@@ -13,7 +13,7 @@ from repro.digest import set_digest
 from repro.errors import MissingFile, UsageError
 from repro.registry import resolve
 from repro.registry import system as find_system
-from repro.schema import Ensemble, Protocol, Record, Split, System
+from repro.schema import Arithmetic, Ensemble, Protocol, Record, Split, System, arithmetic_name
 from repro.stages.code import code_digest
 from repro.stages.counting import count_answers, seen_in_training
 from repro.stages.data import StoredData
@@ -30,6 +30,7 @@ def evaluate_ensemble(
     data: str = EMBEDDED,
     split: str = "test",
     protocol: str = "corrected",
+    arithmetic: Arithmetic = "native",
     results: Path = Path("results"),
 ) -> Record:
     """Add up the scores of evaluations that were made before, and count.
@@ -38,7 +39,8 @@ def evaluate_ensemble(
         owner: the system's name.
         name: of an ensemble that it declares.
         members: only these of its members, in the ensemble's order.
-        data, split, protocol: as the members were evaluated.
+        data, split, protocol, arithmetic: as the members were evaluated. The sum is of single float32 operations in the
+            ensemble's order, so it has the same bits wherever the members' scores have.
         results: the folder that holds their records.
 
     Returns:
@@ -54,14 +56,14 @@ def evaluate_ensemble(
     names = _members(ensemble, members)
     store = Results(results)
     _, decoded = etl(system, data, store)
-    found = {member: _evaluations(store, system, member, decoded, chosen_split, chosen) for member in names}
+    found = {member: _evaluations(store, system, member, decoded, chosen_split, chosen, arithmetic) for member in names}
     missing = [member for member, records in found.items() if not records]
     if missing:
         raise MissingFile(
             f"{len(missing)} of the {len(names)} members of {name} have no evaluation on {decoded.name}, "
-            f"{split}, {protocol}: {', '.join(missing)}",
-            next_step=f"evaluate them (repro eval --system {owner} --model {missing[0]} ...), or name others "
-            "with --members",
+            f"{split}, {protocol}, in {arithmetic_name(arithmetic)} arithmetic: {', '.join(missing)}",
+            next_step=f"evaluate them (repro eval --system {owner} --model {missing[0]} --arithmetic {arithmetic} ...) "
+            "or name others with --members",
         )
     records = {member: _only(member, records) for member, records in found.items()}
     labels = decoded.labels(decoded.rows(chosen_split)).astype(np.int64)
@@ -85,7 +87,7 @@ def evaluate_ensemble(
     checkpoints = {member: record.inputs["checkpoint"] for member, record in records.items()}
     parameters: dict[str, Any] = {
         "data": decoded.name,
-        "arithmetic": "native",
+        "arithmetic": arithmetic_name(arithmetic),
         "device": next(iter(records.values())).parameters["device"],
         "isa": next(iter(records.values())).parameters["isa"],
         "split": chosen_split.model_dump(mode="json"),
@@ -138,7 +140,13 @@ def _members(ensemble: Ensemble, wanted: Sequence[str] | None) -> tuple[str, ...
 
 
 def _evaluations(
-    store: Results, system: System, member: str, data: StoredData, split: Split, protocol: Protocol
+    store: Results,
+    system: System,
+    member: str,
+    data: StoredData,
+    split: Split,
+    protocol: Protocol,
+    arithmetic: Arithmetic,
 ) -> list[Record]:
     """Return a member's records of this evaluation, made as the protocol says, whatever models came before."""
     asked = protocol.model_dump(mode="json")
@@ -153,6 +161,7 @@ def _evaluations(
             key: value for key, value in asked["settings"].items() if key != "after"
         }
         usual = record.parameters["batch"] == protocol.batch and record.parameters["split"]["name"] == split.name
+        usual = usual and record.parameters["arithmetic"] == arithmetic_name(arithmetic)
         if same and usual and record.inputs["data"] == data.content:
             found.append(record)
     return found

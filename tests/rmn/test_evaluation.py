@@ -94,6 +94,21 @@ def test_ensembles_are_added_up_from_what_is_there(place: Place, checkpoints: di
     assert "seven" in place.run("report", "--json").out
 
 
+def test_an_ensemble_takes_scores_of_its_own_arithmetic(place: Place, checkpoints: dict[str, Path], data: Path) -> None:
+    asked = ("eval", "--system", "rmn", "--ensemble", "seven", "--members", "resnet18", "--data", str(data))
+    asked = (*asked, "--protocol", "plain", "--json")
+    place.run(*call(checkpoints, data, "resnet18", "plain"))
+    blocked = place.run(*asked, "--arithmetic", "canonical")
+    assert blocked.code == 3
+    assert "in canonical-1 arithmetic: resnet18" in blocked.err
+    made = place.run(*call(checkpoints, data, "resnet18", "plain"), "--arithmetic", "canonical").data()
+    told = place.run(*asked, "--arithmetic", "both").data()
+    assert (told["arithmetic"], told["canonical"]["arithmetic"]) == ("native", "canonical-1")
+    assert (told["canonical"]["correct"], told["canonical"]["n"]) == (made["correct"], made["n"])
+    native, canonical = (record["inputs"]["scores of resnet18"] for record in told["records"])
+    assert canonical == made["records"][0]["outputs"]["scores-0"] != native
+
+
 def test_another_member_is_refused(place: Place, data: Path) -> None:
     asked = ("eval", "--system", "rmn", "--ensemble", "seven", "--data", str(data))
     assert place.run(*asked, "--members", "vgg19").code == 2
