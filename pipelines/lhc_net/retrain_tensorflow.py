@@ -67,12 +67,12 @@ class LHCTrainer(Trainer):
         owners = [published[id(variable)] for variable in self.variables()]
         counts: dict[str, int] = defaultdict(int)
         for variable in self.optimizer.variables:
-            _, *inner = variable.name.partition(":")[0].split("/")  # Adam/m/conv0/kernel; iteration stands alone
-            if inner:
-                yield f"{inner[0]}/{owners[counts[inner[0]]]}", variable
-                counts[inner[0]] += 1
+            kind, _, owned = variable.name.partition(":")[0].partition("/")  # m/conv0/kernel; iteration stands alone
+            if owned:
+                yield f"{kind}/{owners[counts[kind]]}", variable
+                counts[kind] += 1
             else:
-                yield variable.name.partition(":")[0], variable
+                yield kind, variable
 
 
 def start(model: keras.Model, path: Path) -> dict[str, Any]:

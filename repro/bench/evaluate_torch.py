@@ -46,12 +46,12 @@ def _evaluated(system: System, model: Model, protocol: Protocol) -> Benchmark:
     in_memory = [torch.from_numpy(inputs) for inputs in feed.batches(batch)]
 
     def streamed() -> None:
-        with _one_thread():
+        with one_thread():
             for inputs in Watched(feed, batch):
                 predict(network, torch.from_numpy(inputs), settings)
 
     def bare() -> None:
-        with _one_thread():
+        with one_thread():
             for inputs in in_memory:
                 predict(network, inputs, settings)
 
@@ -66,7 +66,9 @@ def _evaluated(system: System, model: Model, protocol: Protocol) -> Benchmark:
     )
 
 
-class _one_thread:  # noqa: N801  # used as a statement
+class one_thread:  # noqa: N801  # used as a statement
+    """Lets torch compute with one thread inside."""
+
     def __enter__(self) -> None:
         self._before = torch.get_num_threads()
         torch.set_num_threads(1)

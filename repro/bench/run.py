@@ -21,6 +21,7 @@ SUBJECTS = (
     "check_rep",
     "evaluate_torch",
     "evaluate_straight",
+    "retrain_torch",
     "canonical_torch",
     "prepare",
 )

@@ -68,7 +68,7 @@ def retrain(
     def run() -> Answer:
         from repro.registry import one_model
         from repro.report.outcome import exit_code
-        from repro.report.training_text import estimate_text, training_text
+        from repro.report.training_text import training_text
         from repro.stages.blocked import recorded_if_blocked
         from repro.stages.retrain import planned
         from repro.stages.retrain import retrain as train
@@ -100,7 +100,7 @@ def retrain(
         name = f"{owner.name}/{one.name}"
         if dry_run:
             told = planned(name, **call).estimate()
-            return Answer({"estimate": told}, estimate_text(name, told))
+            return Answer({"estimate": told}, _estimate_text(name, told))
         record, error = recorded_if_blocked(
             "retrain",
             owner.name,
@@ -120,6 +120,17 @@ def retrain(
         return Answer({"records": [record.to_data()]}, text, exit_code([record]), [error] if error else [])
 
     finish("retrain", run, as_json=json, receipt=receipt)
+
+
+def _estimate_text(name: str, told: dict[str, Any]) -> str:
+    from repro.stages.progress import duration
+
+    return (
+        f"{name}: {told['steps']} steps of {told['step_seconds']:.3f} s and {told['epochs']} epochs with "
+        f"{told['evaluation_seconds']:.1f} s of evaluation each: about {duration(told['seconds'])} a seed, "
+        f"{duration(told['all_seconds'])} for {told['seeds']}; "
+        f"{told['memory_bytes'] / 1e6:.0f} MB of memory, up to {told['disk_bytes'] / 1e6:.1f} MB of disk a seed"
+    )
 
 
 def _seeds(text: str) -> list[int]:

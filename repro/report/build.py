@@ -37,6 +37,8 @@ from repro.report.reading import (
     machine_line,
 )
 from repro.report.strip import strip_of
+from repro.report.training_model import TrainingRow
+from repro.report.trainings import trainings
 from repro.schema import BitVerdict, Claim, Defect, Record, System
 from repro.trace import Trace
 
@@ -68,10 +70,11 @@ def build_report(
     blocked = _sorted(_blocked_row(one, one.result.blocked) for one in readings if one.result.blocked is not None)
     data = _data(readings)
     measurements = _measurements(readings, machines, data)
+    trained = trainings(readings, lambda one: _machine(one, machines))
     rows = claim_rows(claims, measurements, defects, declared, _missing(readings), _judged(claims, readings))
     return Report(
-        answer=answer(bits, rows),
-        headline=headline(bits, measurements, rows, blocked),
+        answer=answer(bits, rows, trained),
+        headline=headline(bits, measurements, rows, blocked, trained),
         machines=machines,
         data=data,
         prepared=_prepared(readings),
@@ -80,8 +83,9 @@ def build_report(
         blocked=blocked,
         measurements=measurements,
         claims=rows,
+        trainings=trained,
         curves=curves(readings),
-        defects=_named(defects, measurements, rows),
+        defects=_named(defects, (*measurements, *trained), rows),
         evidence=tuple(_evidence(one, machines) for one in readings),
     )
 
@@ -313,7 +317,7 @@ def _judged(claims: Iterable[Claim], readings: Sequence[Reading]) -> dict[str, J
 
 
 def _named(
-    defects: Iterable[Defect], measurements: Iterable[Measurement], claims: Iterable[ClaimRow]
+    defects: Iterable[Defect], measurements: Iterable[Measurement | TrainingRow], claims: Iterable[ClaimRow]
 ) -> tuple[Defect, ...]:
     named = {defect for one in measurements for defect in (*one.keeps, *one.mends)}
     named |= {defect for row in claims for defect in row.defects}

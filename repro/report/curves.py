@@ -25,7 +25,7 @@ def curves(readings: Iterable[Reading]) -> tuple[Curve, ...]:
 
 
 def _of_run(one: Reading, run: CurveTold, number: int) -> Iterable[Curve]:
-    quantities = dict.fromkeys(name for row in run.epochs for name in row if name != "epoch")
+    quantities = dict.fromkeys(name for row in run.epochs for name in row if name not in ("epoch", "stage"))
     for quantity in quantities:
         points = [
             (epoch, value)

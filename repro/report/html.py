@@ -24,6 +24,7 @@ from repro.compare import share_text
 from repro.report import drawing
 from repro.report.model import Answer, ClaimRow, Measurement, Report
 from repro.report.plain import counted, device, one_line, subject
+from repro.report.training_text import how, spread_text
 from repro.schema import ClaimVerdict
 
 _FOLDER = Path(__file__).parent / "templates"
@@ -45,6 +46,8 @@ _SYMBOLS = {
     "not reproduced": "✗",
     "unattainable": "∅",
     "not run": "–",
+    "not judged": "–",
+    "not judged: modified": "–",
 }
 """A sign for each verdict, so that none is told by colour alone."""
 
@@ -68,7 +71,11 @@ def html(report: Report) -> str:
     by_record = {one.record: one for one in report.measurements}
     ordered = sorted(report.claims, key=lambda row: _ORDER.index(row.verdict))
     shown = [row for row in ordered if row.verdict in _OPEN or row.measurements]
-    systems = sorted({row.system for row in report.claims} | {one.system for one in report.measurements})
+    systems = sorted(
+        {row.system for row in report.claims}
+        | {one.system for one in report.measurements}
+        | {one.system for one in report.trainings}
+    )
     style, script = (_FOLDER / "style.css").read_text("utf-8"), (_FOLDER / "script.js").read_text("utf-8")
     policy = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     page = (
@@ -90,6 +97,7 @@ def html(report: Report) -> str:
                     "name": name,
                     "forest": list(_forest([row for row in report.claims if row.system == name], by_record)),
                     "measurements": [one for one in report.measurements if one.system == name],
+                    "trainings": [one for one in report.trainings if one.system == name],
                     "curves": [one for one in report.curves if one.system == name],
                     "defects": [one for one in report.defects if one.system in (name, _shared(report, systems))],
                 }
@@ -162,6 +170,8 @@ def _environment() -> Environment:
         "drawing": drawing,
         "phases": _phases,
         "shade": _shade,
+        "spread_text": spread_text,
+        "training_how": how,
     }
     return found
 

@@ -8,6 +8,7 @@ from xml.etree import ElementTree
 
 from repro.report.model import BitsRow, BlockedRow, ClaimRow, Report
 from repro.report.plain import device, one_line, subject
+from repro.report.training_model import TrainingRow
 from repro.schema import CONTRADICTIONS, BitVerdict, ClaimVerdict
 
 _PASSED = frozenset({BitVerdict.IDENTICAL, ClaimVerdict.REPRODUCED, ClaimVerdict.CLOSE})
@@ -33,15 +34,20 @@ def _cases(report: Report) -> Iterator[tuple[str, ElementTree.Element]]:
     for blocked in report.blocked:
         told = blocked.message if blocked.next_step is None else f"{blocked.message}. Next: {blocked.next_step}"
         yield _case(blocked, blocked.what, BitVerdict.BLOCKED, told)
+    for trained in report.trainings:
+        yield _case(trained, f"recipe {trained.recipe}", trained.verdict, "; ".join(trained.modified or trained.chosen))
     for claim in report.claims:
         yield _claim(claim)
 
 
-def _case(row: BitsRow | BlockedRow, name: str, verdict: str, sentence: str) -> tuple[str, ElementTree.Element]:
-    suite = f"{row.stage} {row.system or 'all systems'}"
+def _case(
+    row: BitsRow | BlockedRow | TrainingRow, name: str, verdict: str, sentence: str
+) -> tuple[str, ElementTree.Element]:
+    stage = "retrain" if isinstance(row, TrainingRow) else row.stage
+    suite = f"{stage} {row.system or 'all systems'}"
     # The address in the record's file name tells cases apart and stays the same from run to run.
     address = row.record.rpartition("/")[2].removesuffix(".json")
-    return suite, _judged(f"{row.stage}.{subject(row.system, row.model)}", f"{name} [{address}]", verdict, sentence)
+    return suite, _judged(f"{stage}.{subject(row.system, row.model)}", f"{name} [{address}]", verdict, sentence)
 
 
 def _claim(row: ClaimRow) -> tuple[str, ElementTree.Element]:

@@ -9,6 +9,7 @@ from itertools import groupby
 from repro.compare import Attainability, share_text
 from repro.report.model import BitsRow, ClaimRow, Measurement, Report
 from repro.report.plain import counted, device, one_line, subject, table
+from repro.report.training_markdown import training_blocks
 from repro.schema import CONTRADICTIONS, Defect
 
 # Underscores between letters or digits, as names of files and models have them, are no markup and stay readable.
@@ -47,6 +48,7 @@ def markdown(report: Report) -> str:
         *_audits(report),
         *_measurements(report),
         *_claims(report),
+        *training_blocks(report.trainings, escaped),
         *_curves(report),
         *_defects(report),
         *_evidence(report),
@@ -250,7 +252,7 @@ def _beside(row: ClaimRow) -> Iterator[str]:
 
 def _curves(report: Report) -> Iterator[str]:
     if report.curves:
-        yield "## Training"
+        yield "## Learning curves"
         rows = []
         for one in report.curves:
             (_, first), (last_epoch, last) = one.points[0], one.points[-1]

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 from repro.compare import Attainability
 from repro.compare.certificate import Certificate
 from repro.compare.class_scores import ClassMeans, ClassScore
+from repro.report.training_model import TrainingRow
 from repro.schema import ClaimVerdict, Defect, Document, Frozen, Hex32, PlainData
 
 
@@ -367,6 +368,7 @@ class Report(Document):
     blocked: tuple[BlockedRow, ...] = ()
     measurements: tuple[Measurement, ...] = ()
     claims: tuple[ClaimRow, ...] = ()
+    trainings: tuple[TrainingRow, ...] = ()
     curves: tuple[Curve, ...] = ()
     defects: tuple[Defect, ...] = ()
     evidence: tuple[Evidence, ...] = ()

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from repro.errors import EXIT_CONTRADICTION, EXIT_OK, EXIT_PREREQUISITE
 from repro.report.model import Answer, BitsRow, BlockedRow, ClaimRow, Measurement
 from repro.report.plain import counted
+from repro.report.training_model import TrainingRow
 from repro.schema import CONTRADICTIONS, BitVerdict, ClaimVerdict, Record
 
 _OPENING = {
@@ -46,9 +47,10 @@ def exit_code(records: Iterable[Record], claims: Iterable[ClaimRow] = ()) -> int
     return EXIT_PREREQUISITE if BitVerdict.BLOCKED in stages else EXIT_OK
 
 
-def answer(bits: Sequence[BitsRow], claims: Sequence[ClaimRow]) -> Answer:
+def answer(bits: Sequence[BitsRow], claims: Sequence[ClaimRow], trainings: Sequence[TrainingRow] = ()) -> Answer:
     """Return the answer to: do the numbers come out on this machine?"""
-    stages, published = {row.verdict for row in bits}, {row.verdict for row in claims}
+    stages: set[str] = {row.verdict for row in bits}
+    published: set[str] = {*(row.verdict for row in claims), *(row.verdict for row in trainings)}
     if CONTRADICTIONS & (stages | published):
         return Answer.NO
     if ClaimVerdict.CLOSE in published:
@@ -63,11 +65,16 @@ def headline(
     measurements: Sequence[Measurement],
     claims: Sequence[ClaimRow],
     blocked: Sequence[BlockedRow],
+    trainings: Sequence[TrainingRow] = (),
 ) -> str:
     """Return the answer and what it rests on, in plain sentences."""
-    parts = [f"{_OPENING[answer(bits, claims)]}.", _bits_sentence(bits)]
+    parts = [f"{_OPENING[answer(bits, claims, trainings)]}.", _bits_sentence(bits)]
     if claims:
         parts.append(_claims_sentence(claims, measurements))
+    if trainings:
+        counts = Counter(row.verdict for row in trainings)
+        found = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+        parts.append(f"Of {counted(len(trainings), 'training')} anew: {found}.")
     if blocked:
         parts.append(f"{counted(len(blocked), 'step')} could not run.")
     return " ".join(parts)

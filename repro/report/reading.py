@@ -17,7 +17,7 @@ from repro.store.results import Results
 from repro.trace import Trace
 
 
-class _Part(BaseModel):
+class Part(BaseModel):
     """A part of a record: what is not read here is left alone."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -31,7 +31,7 @@ def _known(kind: type[BaseModel]) -> BeforeValidator:
     )
 
 
-class Named(_Part):
+class Named(Part):
     """A split or protocol, which some stages name and others write out."""
 
     name: str
@@ -42,7 +42,7 @@ class Named(_Part):
 _ByName = Annotated[Named, BeforeValidator(lambda value: {"name": value} if isinstance(value, str) else value)]
 
 
-class Parameters(_Part):
+class Parameters(Part):
     """What was asked for, in any stage."""
 
     data: str | None = None
@@ -60,20 +60,20 @@ class Parameters(_Part):
         return ", ".join([*named, *(one for one in (self.checkpoint, self.artifact) if one)])
 
 
-class DistanceTold(_Part):
+class DistanceTold(Part):
     """How far one tensor is from what is stored."""
 
     name: str
     max_ulps: int | None = None
 
 
-class ComparisonTold(_Part):
+class ComparisonTold(Part):
     """Which tensors are not what is stored, or not those of the repeated run."""
 
     distances: tuple[DistanceTold, ...] = ()
 
 
-class BitsTold(_Part):
+class BitsTold(Part):
     """What a judgement of bits told."""
 
     sentence: str = ""
@@ -82,14 +82,14 @@ class BitsTold(_Part):
     repeat: ComparisonTold | None = None
 
 
-class Run(_Part):
+class Run(Part):
     """One seed of an evaluation."""
 
     printed: str | None = None
     correct: int | None = None
 
 
-class Blocked(_Part):
+class Blocked(Part):
     """Why a stage could not run."""
 
     kind: str
@@ -97,7 +97,7 @@ class Blocked(_Part):
     next_step: str | None = None
 
 
-class AnyResult(_Part):
+class AnyResult(Part):
     """What every stage's result may hold."""
 
     verdict: str
@@ -112,7 +112,7 @@ class AnyResult(_Part):
         return self
 
 
-class ClassTold(_Part):
+class ClassTold(Part):
     """One class of an evaluation, in counts."""
 
     name: str
@@ -157,7 +157,7 @@ class EvaluationParameters(Parameters):
     checkpoint: str
 
 
-class EtlResult(_Part):
+class EtlResult(Part):
     """A decoded data set."""
 
     content: Hex32
@@ -166,19 +166,19 @@ class EtlResult(_Part):
     counts: dict[str, dict[str, int]] = {}
 
 
-class ProbeResult(_Part):
+class ProbeResult(Part):
     """What check-rep tells of a model beside its bits."""
 
     counted: dict[str, dict[str, int]] = {}
 
 
-class ExactFloat(_Part):
+class ExactFloat(Part):
     """A float as records hold it."""
 
     text: str
 
 
-class CurveTold(_Part):
+class CurveTold(Part):
     """One training run: rows of numbers, each with its epoch."""
 
     seed: int | None = None
@@ -194,7 +194,7 @@ class RetrainResult(AnyResult):
     curves: tuple[Annotated[CurveTold, _Rows], ...] = ()
 
 
-class PaperTold(_Part):
+class PaperTold(Part):
     """What a run of a paper's own check tells."""
 
     steps: int
@@ -207,20 +207,20 @@ class PaperTold(_Part):
     theirs: str = ""
 
 
-class PaperResult(_Part):
+class PaperResult(Part):
     """A run of a paper's own check."""
 
     paper: PaperTold
 
 
-class TensorTold(_Part):
+class TensorTold(Part):
     """One tensor of a preparation."""
 
     dtype: str
     shape: tuple[int, ...]
 
 
-class PreparedResult(_Part):
+class PreparedResult(Part):
     """What a preparation made."""
 
     title: str
@@ -229,14 +229,14 @@ class PreparedResult(_Part):
     tensors: dict[str, TensorTold] = {}
 
 
-class PreparedParameters(_Part):
+class PreparedParameters(Part):
     """What a preparation was made with."""
 
     data: str
     libraries: dict[str, str] = {}
 
 
-class AcrossTold(_Part):
+class AcrossTold(Part):
     """How many rows of one split lie in another to the pixel, and how many of them with the same label."""
 
     split: str
@@ -245,20 +245,20 @@ class AcrossTold(_Part):
     same_label: int
 
 
-class IdenticalTold(_Part):
+class IdenticalTold(Part):
     """Images that a data set holds more than once."""
 
     within: dict[str, int]
     across: tuple[AcrossTold, ...]
 
 
-class NearTold(_Part):
+class NearTold(Part):
     """Pairs of images that nearly agree."""
 
     pairs: int
 
 
-class AuditResult(_Part):
+class AuditResult(Part):
     """What the audit stage found in a data set."""
 
     edition: str
@@ -270,7 +270,7 @@ class AuditResult(_Part):
     lists: str
 
 
-AnyPart = TypeVar("AnyPart", bound=_Part)
+AnyPart = TypeVar("AnyPart", bound=Part)
 
 
 class Reading:

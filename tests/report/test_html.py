@@ -10,7 +10,9 @@ import jsonschema
 
 from repro.report import build_report
 from repro.report.html import html
-from repro.report.model import Report
+from repro.report.junit import junit
+from repro.report.markdown import markdown
+from repro.report.model import Answer, Report
 from repro.report.strip import strip_of
 from repro.schema import pretty_json, read_json
 from repro.trace import Trace, TraceEntry
@@ -102,12 +104,24 @@ def test_a_strip_of_a_long_trace_stays_small_and_keeps_the_farthest() -> None:
     assert strip.distances[-1].ulps == 4999
 
 
-def test_trained_curves_are_drawn() -> None:
-    epochs = [{"epoch": number, "loss": {"hex": "0x1p0", "text": f"{2 / number}"}} for number in (1, 2, 3)]
-    record = made.check_rep(stage="retrain", result={"verdict": "unrecorded", "curves": [epochs]})
-    built = build_report({**RECORDS, **made.named(record)})
-    assert [(one.quantity, len(one.points)) for one in built.curves] == [("loss", 3)]
-    assert "polyline" in html(built)
+def test_a_training_tells_its_numbers_and_draws_its_curves() -> None:
+    built = build_report({**RECORDS, **made.named(made.training())})
+    assert [(one.run, one.quantity, len(one.points)) for one in built.curves] == [("seed 4", "loss", 3)]
+    shown = {"html": html(built), "markdown": markdown(built), "junit": junit(built)}
+    assert "polyline" in shown["html"]
+    for text in shown.values():
+        assert "epochs 3 instead of 100" in text
+    for name in ("html", "markdown"):
+        assert "as published, chosen on the test set" in shown[name]
+        assert "2600 of 3589" in shown[name]
+        assert "printed 74.42 %; 1 seed" in shown[name]
+    assert "Of 1 training anew: 1 not judged: modified." in built.headline
+
+
+def test_a_claim_that_training_contradicts_is_a_contradiction() -> None:
+    built = build_report({**RECORDS, **made.named(made.training("not reproduced"))})
+    assert built.answer is Answer.NO
+    assert 'type="not reproduced"' in junit(built)
 
 
 def test_the_json_is_what_the_published_schema_says() -> None:

@@ -95,9 +95,9 @@ class Loop:
     def _epoch(self, stage: Stage, until: int | None) -> bool:
         standing = self.standing
         total = self.total
+        if until is not None and standing.step >= until:
+            return False
         for batch in epoch_batches(self.training, stage, standing.epoch, standing.batch, self.backend.portion):
-            if until is not None and standing.step >= until:
-                return False
             loss, right = self.backend.step(batch, standing.step)
             if not math.isfinite(loss):
                 raise self._not_finite(batch, loss)
@@ -118,6 +118,8 @@ class Loop:
             elif time.monotonic() >= self._due:
                 self._save()
             self._progress(standing.step, total)
+            if standing.step == until and standing.batch < self._steps[standing.stage]:
+                return False
         self._epoch_ended()
         return True
 
