@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,6 @@ from pipelines.poster.backbones_torch import load_backbones
 from pipelines.poster.model_torch import PosterV2
 from pipelines.poster.train_torch import sam_of
 from repro.errors import MissingFile
-from repro.store.atomic import write_atomic
 
 _MOBILEFACENET, _IR50 = "mobilefacenet_model_best.pth*", "ir50.pth"
 
@@ -71,7 +69,5 @@ def start(model: PosterV2, path: Path) -> dict[str, Any]:
 def save(model: nn.Module, path: Path) -> Path:
     """Write ``{"state_dict": state dict}`` with ``module.`` in front of the names, as DataParallel has them."""
     state = {f"module.{name}": value.cpu() for name, value in model.state_dict().items()}
-    buffer = io.BytesIO()
-    torch.save({"state_dict": state}, buffer)
-    write_atomic(path.with_suffix(".pth"), buffer.getvalue())
+    torch.save({"state_dict": state}, path.with_suffix(".pth"))
     return path.with_suffix(".pth")

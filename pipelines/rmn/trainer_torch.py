@@ -6,7 +6,6 @@ Source: phamquiluan/ResidualMaskingNetwork at 9141618, ``trainers/tta_trainer.py
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -20,7 +19,6 @@ from pipelines.common.checkpoint_torch import load_strictly, read_checkpoint
 from pipelines.common.trainer_torch import Backward, Trainer
 from pipelines.rmn.train_torch import CentreLoss, optimizer_of
 from repro.errors import UnfitCheckpoint
-from repro.store.atomic import write_atomic
 
 _OWN = re.compile(r"mask[1-4]\..*|fc\..*|center_loss_fc\..*|(classifier|output)\.([16]\.)?(weight|bias)")
 """What a model has of its own beside a backbone's tensors: masking blocks and heads."""
@@ -177,7 +175,5 @@ def _plain(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def _saved(content: dict[str, Any], path: Path) -> Path:
-    buffer = io.BytesIO()
-    torch.save(content, buffer)
-    write_atomic(path, buffer.getvalue())
+    torch.save(content, path)
     return path
