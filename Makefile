@@ -1,7 +1,8 @@
 # What people and CI call. Every target is one line; the work is in pipelines/ and repro/.
 #   SYSTEMS="a b"  MODELS="m"  DATA=path|embedded  PROTOCOL=probe|paper  ISA=baseline|avx2|avx512|onednn-off
 #   DEVICE=cpu|cuda  RESULTS=folder  CHECKPOINT=file  CERTIFY=yes  ARITHMETIC=native|canonical|both
-#   retrain: SYSTEM=name  MODEL=name  RECIPE=name  EPOCHS=n  BATCH=n  SEEDS=n  SET="name=value ..."
+#   retrain: SYSTEM=name  MODEL=name  RECIPE=name  EPOCHS=n  BATCH=n  SEEDS=n  IMAGES=n  START=file|random  PROCESSES=n
+#            SET="name=value ..."
 PYTHON ?= python3.11
 RESULTS ?= results
 DEVICE ?= cpu
@@ -24,8 +25,8 @@ check-rep: $(STACKS) ## does this machine compute the bits that others recorded?
 eval-downloaded: $(STACKS) ## fetch the published checkpoints and evaluate them (CHECKPOINT= for a file at hand)
 	@$(RUN) eval-downloaded $(OPTIONS)
 
-retrain: $(STACKS) ## train anew: SYSTEM= DATA= [MODEL= RECIPE= EPOCHS= BATCH= SEEDS=3 SET="name=value ..."]
-	@$(RUN) retrain $(OPTIONS) system="$(SYSTEM)" model="$(MODEL)" recipe="$(RECIPE)" epochs="$(EPOCHS)" batch="$(BATCH)" seeds="$(SEEDS)" set="$(SET)"
+retrain: $(STACKS) ## train anew: SYSTEM= DATA= [MODEL= RECIPE= EPOCHS= BATCH= SEEDS=3 IMAGES= START= PROCESSES= SET=]
+	@$(RUN) retrain $(OPTIONS) system="$(SYSTEM)" model="$(MODEL)" recipe="$(RECIPE)" epochs="$(EPOCHS)" batch="$(BATCH)" seeds="$(SEEDS)" set="$(SET)" images="$(IMAGES)" start="$(START)" processes="$(PROCESSES)"
 
 report: $(STACKS) ## merge what was run into one report: results/report/
 	@$(RUN) report $(OPTIONS)

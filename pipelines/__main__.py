@@ -60,8 +60,11 @@ _KEYS = (
     "batch",
     "seeds",
     "set",
+    "images",
+    "start",
+    "processes",
 )
-_OF_RETRAIN = ("recipe", "epochs", "batch", "seeds")
+_OF_RETRAIN = ("recipe", "epochs", "batch", "seeds", "images", "start", "processes")
 _USUAL = ("as-published/test", "corrected/test")
 
 _WORST_FIRST = (EXIT_INTERNAL, EXIT_USAGE, EXIT_CONTRADICTION, EXIT_PREREQUISITE)

@@ -58,9 +58,14 @@ def spread_of(counts: Sequence[float], n: int) -> Spread:
         n=n,
         mean=mean,
         deviation=deviation,
-        interval=prediction_interval(mean, deviation, len(shares), LEVEL),
-        close=prediction_interval(mean, deviation, len(shares), CLOSE_LEVEL),
+        interval=_of_shares(prediction_interval(mean, deviation, len(shares), LEVEL)),
+        close=_of_shares(prediction_interval(mean, deviation, len(shares), CLOSE_LEVEL)),
     )
+
+
+def _of_shares(interval: tuple[float, float]) -> tuple[float, float]:
+    """Return what of an interval shares can be."""
+    return max(0.0, interval[0]), min(1.0, interval[1])
 
 
 def prediction_interval(mean: float, deviation: float, count: int, level: float) -> tuple[float, float]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -12,6 +14,17 @@ from repro.determinism.guard import allow_only
 from repro.errors import EXIT_INTERNAL, ReproError, error_data
 from repro.schema import read_json
 from repro.stages.child import write_answer
+
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
+
+
+def die_with_parent() -> None:
+    """End this process when its parent ends, however that does: nobody else reads the answer.
+
+    torchrun starts its processes in sessions of their own, so a kill of the group does not reach them.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None, use_errno=True).prctl(_DIE_WITH_PARENT, signal.SIGKILL, 0, 0, 0)
 
 
 def main(folder: Path) -> int:
@@ -36,4 +49,5 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
+    die_with_parent()
     sys.exit(main(Path(sys.argv[1])))

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-STATE, TRAJECTORY, FINISHED, BOARD = "state.npz", "trajectory.jsonl", "finished.json", "board"
+STATE, TRAJECTORY, FINISHED, BOARD, LOCK = "state.npz", "trajectory.jsonl", "finished.json", "board", ".lock"
 
 
 @dataclass

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import resource
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from repro.stages.prepare import Feed
 from repro.stages.progress import Progress
 from repro.stages.training.loop import Loop
 from repro.stages.training.metrics import tested
-from repro.stages.training.saved import FINISHED, STATE, TRAJECTORY
+from repro.stages.training.saved import FINISHED, LOCK, STATE, TRAJECTORY
 from repro.stages.training.task import Backend, Training
 from repro.store.atomic import write_atomic
 from repro.store.packed import pack
@@ -26,6 +28,10 @@ from repro.trace.trajectory import Trajectory
 
 _WARM, _MEASURED = 2, 5
 _OF_ADAM = 3  # weights and two moments: what most optimisers keep, or more
+
+
+class AlreadyTraining(PrerequisiteError):
+    """Another process trains in this folder."""
 
 
 class NoSpace(PrerequisiteError):
@@ -43,12 +49,34 @@ def train(training: Training, make: Callable[[], Backend], folder: Path) -> dict
         what :data:`repro.stages.training.saved.FINISHED` holds.
 
     Raises:
+        AlreadyTraining: another process trains there.
         NoSpace: the disk has too little room; nothing was begun.
         NotFinite: a loss is not finite.
     """
     backend = make()
-    if backend.is_first:
-        _require_space(training, backend, folder)
+    with ExitStack() as held:
+        if backend.is_first:
+            held.enter_context(_locked(folder))
+            _require_space(training, backend, folder)
+        return _trained(training, backend, folder)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder; the lock ends with the process, however that ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyTraining(
+                f"{folder.name} of {folder.parent.name} is being trained by another process",
+                next_step="wait for it, or end it",
+            ) from None
+        yield
+
+
+def _trained(training: Training, backend: Backend, folder: Path) -> dict[str, Any]:
     label = f"{training.system.name}/{training.model.name} seed {training.seed}"
     with Progress(label, "steps") as progress:
         loop = Loop(training, backend, folder, progress.update, writes=backend.is_first)
@@ -86,7 +114,11 @@ def _finished(training: Training, backend: Backend, loop: Loop) -> dict[str, Any
         "code": training.code,
     }
     write_atomic(folder / FINISHED, pretty_json(told))
-    for path in (*folder.glob("best-*.npz"), folder / STATE):  # what was chosen is there in the published format
+    for path in (
+        *folder.glob("best-*.npz"),
+        folder / STATE,
+        folder / LOCK,
+    ):  # what was chosen is there in the published format
         path.unlink(missing_ok=True)
     return told
 
@@ -158,7 +190,6 @@ def _space(training: Training, backend: Backend, state: int) -> int:
 
 
 def _require_space(training: Training, backend: Backend, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
     needed = _space(training, backend, _OF_ADAM * _bytes(pack(backend.weights())[0]))
     free = shutil.disk_usage(folder).free
     if free < needed:
