@@ -6,7 +6,7 @@
  * 64-bit integers. No float is rounded before the last line of a product, so blocking and threads change nothing.
  *
  * Layouts. Activations: [sample][row][column][channel pair][plane L, H, L + H][2], rows and columns padded with zeros.
- * Weights: [block of outputs][tap][channel pair][plane][output in the block][2].
+ * Weights: [block of outputs][tap][channel pair][plane][output in the block][2]; the last block is as wide as is needed.
  */
 #include <immintrin.h>
 #include <math.h>
@@ -16,8 +16,8 @@
 #if defined(__AVX512BW__)
 typedef __m512i vec;
 #define LANES 16
-#define VECTORS 1
-#define POSITIONS 7 /* 21 sums in registers; image widths are multiples of 7 more often than of 8 */
+#define VECTORS 4
+#define POSITIONS 6 /* 24 sums in registers: ten loads for 24 products */
 #define LOAD(p) _mm512_loadu_si512(p)
 #define STORE(p, v) _mm512_storeu_si512(p, v)
 #define SPREAD(p) _mm512_set1_epi32(p)
@@ -31,7 +31,7 @@ typedef __m512i vec;
 typedef __m256i vec;
 #define LANES 8
 #define VECTORS 2
-#define POSITIONS 2
+#define POSITIONS 4
 #define LOAD(p) _mm256_loadu_si256((const __m256i *)(p))
 #define STORE(p, v) _mm256_storeu_si256((__m256i *)(p), v)
 #define SPREAD(p) _mm256_set1_epi32(p)
@@ -41,7 +41,7 @@ typedef __m256i vec;
 typedef __m128i vec;
 #define LANES 4
 #define VECTORS 2
-#define POSITIONS 2
+#define POSITIONS 4
 #define LOAD(p) _mm_loadu_si128((const __m128i *)(p))
 #define STORE(p, v) _mm_storeu_si128((__m128i *)(p), v)
 #define SPREAD(p) _mm_set1_epi32(p)
@@ -53,14 +53,19 @@ typedef __m128i vec;
 #define PLANES 3
 #define PAIR (2 * PLANES) /* int16 values of a channel pair at a place */
 #define EXACT_PAIRS 1023 /* channel pairs whose 32-bit sums are exact */
+#define CHUNK 512 /* channel pairs whose weights stay in the second cache while a group of places meets them */
+#define GROUP 96 /* places of a group; a multiple of every POSITIONS */
+_Static_assert(CHUNK <= EXACT_PAIRS, "sums of a chunk are exact");
 
-int block_size(void) { return BLOCK; }
-int positions_at_once(void) { return POSITIONS; }
+int lanes(void) { return LANES; } /* outputs are packed in multiples of it */
 
-static inline void split(int32_t q, int16_t *low, int16_t *high) {
-    int32_t l = ((q + 512) & 1023) - 512;
-    *low = (int16_t)l;
-    *high = (int16_t)((q - l) >> 10);
+/* Two integers of a channel pair as one word of each plane: the even channel in the low half. */
+static inline void split(int32_t even, int32_t odd, int32_t *low, int32_t *high, int32_t *both) {
+    int32_t l0 = ((even + 512) & 1023) - 512, l1 = ((odd + 512) & 1023) - 512;
+    int32_t h0 = (even - l0) >> 10, h1 = (odd - l1) >> 10;
+    *low = (l0 & 0xFFFF) | (int32_t)((uint32_t)l1 << 16);
+    *high = (h0 & 0xFFFF) | (int32_t)((uint32_t)h1 << 16);
+    *both = ((l0 + h0) & 0xFFFF) | (int32_t)((uint32_t)(l1 + h1) << 16);
 }
 
 /* The largest |x| of each group of `each` contiguous values; NaN where there is one. */
@@ -94,7 +99,7 @@ void pack_activations(const float *x, int64_t samples, int64_t channels, int64_t
             if (from < 0 || from % spread || from / spread >= height) continue;
             const float *source = x + n * step_sample + from / spread * step_row;
             enum { PART = 16 };
-            int32_t quantised[2][PART];
+            int32_t quantised[2][PART] = {{0}};
             for (int64_t start = 0; start < width; start += PART) {
                 int64_t count = width - start < PART ? width - start : PART;
                 for (int64_t pair = 0; pair < pairs; pair++) {
@@ -110,130 +115,145 @@ void pack_activations(const float *x, int64_t samples, int64_t channels, int64_t
                             quantised[half][i] = (int32_t)rintf(scaled);
                         }
                     }
+                    int32_t planes[PLANES][PART];
+                    for (int64_t i = 0; i < PART; i++)
+                        split(quantised[0][i], quantised[1][i], planes[0] + i, planes[1] + i, planes[2] + i);
                     int16_t *target = line + (left + start * spread) * place + pair * PAIR;
                     for (int64_t i = 0; i < count; i++, target += spread * place)
-                        for (int half = 0; half < 2; half++) {
-                            int16_t low, high;
-                            split(quantised[half][i], &low, &high);
-                            target[half] = low;
-                            target[2 + half] = high;
-                            target[4 + half] = (int16_t)(low + high);
-                        }
+                        for (int p = 0; p < PLANES; p++) memcpy(target + 2 * p, planes[p] + i, sizeof(int32_t));
                 }
             }
         }
 }
 
-/* Weights as planes. q: integers (outputs, channels, taps) by steps, in float32; flipped: taps in reverse order. */
-void pack_weights(const float *q, int64_t outputs, int64_t channels, int64_t taps, int64_t step_output,
-                  int64_t step_channel, int64_t step_tap, int flipped, int16_t *packed) {
-    int64_t pairs = (channels + 1) / 2, blocks = (outputs + BLOCK - 1) / BLOCK;
-#pragma omp parallel for schedule(static)
-    for (int64_t block = 0; block < blocks; block++) {
-        int16_t *target = packed + block * taps * pairs * BLOCK * PAIR;
-        memset(target, 0, (size_t)(taps * pairs * BLOCK * PAIR) * sizeof(int16_t));
-        for (int64_t tap = 0; tap < taps; tap++)
-            for (int64_t channel = 0; channel < channels; channel++)
-                for (int64_t o = 0; o < BLOCK && block * BLOCK + o < outputs; o++) {
-                    int64_t seen = flipped ? taps - 1 - tap : tap;
-                    int16_t low, high;
-                    split((int32_t)q[(block * BLOCK + o) * step_output + channel * step_channel + seen * step_tap],
-                          &low, &high);
-                    int16_t *at = target + ((tap * pairs + channel / 2) * PLANES * BLOCK + o) * 2 + channel % 2;
-                    at[0] = low;
-                    at[2 * BLOCK] = high;
-                    at[4 * BLOCK] = (int16_t)(low + high);
-                }
-    }
+static inline int64_t vectors_of(int64_t outputs, int64_t block) {
+    int64_t rest = outputs - block * BLOCK;
+    return rest >= BLOCK ? VECTORS : (rest + LANES - 1) / LANES;
 }
 
-/* Add to total the products of POSITIONS places, `step` values apart, with one block of outputs. */
-static void tile(const int16_t *x, int64_t step, const int64_t *offsets, int64_t taps, int64_t pairs, const int16_t *w,
-                 int64_t total[POSITIONS][BLOCK]) {
-    vec sum[PLANES][POSITIONS][VECTORS];
-    int64_t tap = 0, pair = 0, budget;
-    memset(total, 0, sizeof(int64_t) * POSITIONS * BLOCK);
-    while (tap < taps) {
-        for (int p = 0; p < PLANES; p++)
-            for (int r = 0; r < POSITIONS; r++)
-                for (int v = 0; v < VECTORS; v++) sum[p][r][v] = ZERO;
-        for (budget = EXACT_PAIRS; budget > 0 && tap < taps;) {
-            int64_t stop = pairs - pair < budget ? pairs : pair + budget;
-            const int16_t *a = x + offsets[tap] + pair * PAIR;
-            const int16_t *b = w + (tap * pairs + pair) * BLOCK * PAIR;
-            budget -= stop - pair;
-            for (; pair < stop; pair++, a += PAIR, b += BLOCK * PAIR) {
-#pragma GCC unroll 3
-                for (int p = 0; p < PLANES; p++) {
-                    vec weights[VECTORS];
-#pragma GCC unroll 2
-                    for (int v = 0; v < VECTORS; v++) weights[v] = LOAD(b + (p * BLOCK + v * LANES) * 2);
+/* Weights (outputs, channels, taps) by steps as planes: round-half-even(w * factor), a factor per output.
+ * flipped: taps in reverse order.
+ */
+void pack_weights(const float *w, int64_t outputs, int64_t channels, int64_t taps, int64_t step_output,
+                  int64_t step_channel, int64_t step_tap, const float *factor, int flipped, int16_t *packed) {
+    int64_t pairs = (channels + 1) / 2, blocks = (outputs + BLOCK - 1) / BLOCK;
+#pragma omp parallel for schedule(static) collapse(2)
+    for (int64_t block = 0; block < blocks; block++)
+        for (int64_t pair = 0; pair < pairs; pair++) {
+            int64_t width = vectors_of(outputs, block) * LANES, first = block * BLOCK;
+            int64_t count = outputs - first < width ? outputs - first : width;
+            int16_t *target = packed + first * taps * pairs * PAIR;
+            float values[2][BLOCK] = {{0}}, scale[BLOCK] = {0};
+            memcpy(scale, factor + first, (size_t)count * sizeof(float));
+            for (int64_t tap = 0; tap < taps; tap++) {
+                int64_t seen = flipped ? taps - 1 - tap : tap;
+                for (int64_t half = 0; half < 2 && 2 * pair + half < channels; half++) {
+                    const float *from = w + first * step_output + (2 * pair + half) * step_channel + seen * step_tap;
+                    for (int64_t o = 0; o < count; o++) values[half][o] = from[o * step_output];
+                }
+                int32_t planes[PLANES][BLOCK];
+                for (int64_t o = 0; o < BLOCK; o++)
+                    split((int32_t)rintf(values[0][o] * scale[o]), (int32_t)rintf(values[1][o] * scale[o]),
+                          planes[0] + o, planes[1] + o, planes[2] + o);
+                for (int p = 0; p < PLANES; p++)
+                    memcpy(target + ((tap * pairs + pair) * PLANES + p) * width * 2, planes[p],
+                           (size_t)width * sizeof(int32_t));
+            }
+        }
+}
+
+/* Add to total the products of POSITIONS places with some of a block's outputs, over at most EXACT_PAIRS of the
+ * channel pairs that a place meets: those numbered first to last, in runs of `length` from each offset. vectors is a
+ * constant to the compiler.
+ */
+static inline __attribute__((always_inline)) void tile(const int16_t *const at[POSITIONS], const int64_t *offsets,
+                                                       int64_t first, int64_t last, int64_t length, const int16_t *w,
+                                                       const int vectors, int64_t total[][BLOCK]) {
+    int32_t found[PLANES][POSITIONS][BLOCK];
+    for (int p = 0; p < PLANES; p++) {
+        vec sum[POSITIONS][VECTORS];
+        for (int r = 0; r < POSITIONS; r++)
+            for (int v = 0; v < vectors; v++) sum[r][v] = ZERO;
+        int64_t run = first / length, pair = first % length;
+        for (int64_t k = first; k < last; run++, pair = 0) {
+            int64_t stop = length - pair < last - k ? length : pair + last - k;
+            const int16_t *b = w + (k * PLANES + p) * vectors * LANES * 2;
+            int64_t place = offsets[run] + pair * PAIR + 2 * p, end = offsets[run] + stop * PAIR + 2 * p;
+            k += stop - pair;
+            for (; place < end; place += PAIR, b += vectors * LANES * PAIR) {
+                vec weights[VECTORS];
+#pragma GCC unroll 4
+                for (int v = 0; v < vectors; v++) weights[v] = LOAD(b + v * LANES * 2);
 #pragma GCC unroll 8
-                    for (int r = 0; r < POSITIONS; r++) {
-                        int32_t both;
-                        memcpy(&both, a + r * step + 2 * p, 4);
-                        vec value = SPREAD(both);
-#pragma GCC unroll 2
-                        for (int v = 0; v < VECTORS; v++) sum[p][r][v] = DOT(sum[p][r][v], value, weights[v]);
-                    }
+                for (int r = 0; r < POSITIONS; r++) {
+                    int32_t both;
+                    memcpy(&both, at[r] + place, 4);
+                    vec value = SPREAD(both);
+#pragma GCC unroll 4
+                    for (int v = 0; v < vectors; v++) sum[r][v] = DOT(sum[r][v], value, weights[v]);
                 }
             }
-            if (pair == pairs) pair = 0, tap++;
         }
         for (int r = 0; r < POSITIONS; r++)
-            for (int v = 0; v < VECTORS; v++) {
-                int32_t low[LANES], high[LANES], both[LANES];
-                STORE(low, sum[0][r][v]);
-                STORE(high, sum[1][r][v]);
-                STORE(both, sum[2][r][v]);
-                for (int i = 0; i < LANES; i++) {
-                    int64_t middle = both[i] - low[i] - high[i]; /* wraps to what it is */
-                    total[r][v * LANES + i] += ((int64_t)high[i] << 20) + (middle << 10) + low[i];
-                }
-            }
+            for (int v = 0; v < vectors; v++) STORE(found[p][r] + v * LANES, sum[r][v]);
     }
+    for (int r = 0; r < POSITIONS; r++)
+        for (int i = 0; i < vectors * LANES; i++) {
+            int32_t low = found[0][r][i], high = found[1][r][i];
+            int32_t middle = found[2][r][i] - low - high; /* wraps to what it is */
+            total[r][i] += ((int64_t)high << 20) + ((int64_t)middle << 10) + low;
+        }
 }
 
 /* y = float32(float64(S) * (unit_x * unit_w) + bias) for all outputs.
+ * offsets: where each run of `length` channel pairs lies from a place: a tap, or taps side by side.
  * unit_x: one a sample, or one a column (per_column). bias: NULL for none.
  * y is addressed by steps: a sample, an output channel, a row, a column.
  */
 void convolve(const int16_t *x, int64_t samples, int64_t rows, int64_t columns, int64_t channels, const int16_t *w,
-              int64_t outputs, const int64_t *offsets, int64_t taps, int64_t out_rows, int64_t out_columns,
+              int64_t outputs, const int64_t *offsets, int64_t runs, int64_t length, int64_t out_rows, int64_t out_columns,
               int64_t stride_row, int64_t stride_column, const double *unit_x, int per_column, const double *unit_w,
               const float *bias, float *y, int64_t step_sample, int64_t step_output, int64_t step_row,
               int64_t step_column) {
-    int64_t pairs = (channels + 1) / 2, place = pairs * PAIR, blocks = (outputs + BLOCK - 1) / BLOCK;
-    int64_t strips = per_column ? (out_columns + 63) / 64 : 1, width = per_column ? 64 : out_columns;
-#pragma omp parallel for schedule(static) collapse(3)
-    for (int64_t n = 0; n < samples; n++)
-        for (int64_t block = 0; block < blocks; block++)
-            for (int64_t part = 0; part < out_rows * strips; part++) {
-                int64_t row = part / strips, first = part % strips * width;
-                int64_t last = first + width < out_columns ? first + width : out_columns;
-                const int16_t *line = x + (n * rows + row * stride_row) * columns * place;
-                const int16_t *block_w = w + block * taps * pairs * BLOCK * PAIR;
-                int64_t count = outputs - block * BLOCK < BLOCK ? outputs - block * BLOCK : BLOCK;
-                float *target = y + n * step_sample + block * BLOCK * step_output + row * step_row;
-                for (int64_t column = first; column < last; column += POSITIONS) {
-                    int64_t total[POSITIONS][BLOCK];
-                    tile(line + column * stride_column * place, stride_column * place, offsets, taps, pairs, block_w,
-                         total);
-                    for (int64_t r = 0; r < POSITIONS && column + r < last; r++) {
-                        double unit = unit_x[per_column ? column + r : n];
-                        float values[BLOCK];
-                        if (bias)
-                            for (int64_t o = 0; o < count; o++)
-                                values[o] = (float)((double)total[r][o] * (unit * unit_w[block * BLOCK + o]) +
-                                                    (double)bias[block * BLOCK + o]);
-                        else
-                            for (int64_t o = 0; o < count; o++)
-                                values[o] = (float)((double)total[r][o] * (unit * unit_w[block * BLOCK + o]));
-                        float *out = target + (column + r) * step_column;
-                        for (int64_t o = 0; o < count; o++) out[o * step_output] = values[o];
-                    }
-                }
+    int64_t place = (channels + 1) / 2 * PAIR, blocks = (outputs + BLOCK - 1) / BLOCK;
+    int64_t places = samples * out_rows * out_columns, contracted = runs * length;
+    int64_t groups = (places + GROUP - 1) / GROUP, tiles = (places + POSITIONS - 1) / POSITIONS;
+    int64_t each = (tiles + groups - 1) / groups * POSITIONS; /* groups of nearly one size, within GROUP */
+#pragma omp parallel for schedule(dynamic) collapse(2)
+    for (int64_t block = 0; block < blocks; block++)
+        for (int64_t group = 0; group < groups; group++) {
+            int64_t start = group * each, size = places - start < each ? places - start : each;
+            int64_t total[GROUP][BLOCK], to[GROUP], first = block * BLOCK;
+            const int16_t *at[GROUP], *block_w = w + first * contracted * PAIR;
+            double unit[GROUP];
+            int64_t vectors = vectors_of(outputs, block), count = outputs - first < BLOCK ? outputs - first : BLOCK;
+            if (size <= 0) continue;
+            for (int64_t i = 0; i < each; i++) {
+                int64_t seen = start + (i < size ? i : size - 1); /* a last tile goes over its last place again */
+                int64_t column = seen % out_columns, row = seen / out_columns % out_rows;
+                int64_t n = seen / out_columns / out_rows;
+                at[i] = x + ((n * rows + row * stride_row) * columns + column * stride_column) * place;
+                to[i] = n * step_sample + first * step_output + row * step_row + column * step_column;
+                unit[i] = unit_x[per_column ? column : n];
             }
+            memset(total, 0, (size_t)each * sizeof total[0]);
+            for (int64_t k = 0; k < contracted; k += CHUNK) {
+                int64_t stop = contracted - k < CHUNK ? contracted : k + CHUNK;
+                for (int64_t i = 0; i < size; i += POSITIONS) switch (vectors) {
+                        case 1: tile(at + i, offsets, k, stop, length, block_w, 1, total + i); break;
+                        case 2: tile(at + i, offsets, k, stop, length, block_w, 2, total + i); break;
+#if VECTORS > 2
+                        case 3: tile(at + i, offsets, k, stop, length, block_w, 3, total + i); break;
+                        case 4: tile(at + i, offsets, k, stop, length, block_w, 4, total + i); break;
+#endif
+                    }
+            }
+            for (int64_t i = 0; i < size; i++)
+                for (int64_t o = 0; o < count; o++) {
+                    double value = (double)total[i][o] * (unit[i] * unit_w[first + o]);
+                    y[to[i] + o * step_output] = (float)(bias ? value + (double)bias[first + o] : value);
+                }
+        }
 }
 
 /* y = float32(x * a + c) in float64, a and c by channel; x and y contiguous (outer, channels, inner). */

@@ -20,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from repro.canonical.convolution import Geometry, weight_by_input, weight_by_output
+from repro.canonical.convolution import Geometry
 from repro.canonical.scale import BITS, exponent, largest, power_of_two, quantise
 
 _SOURCE = Path(__file__).with_name("kernels.c")
@@ -112,30 +112,34 @@ def multiplies(a: Tensor, b: Tensor, bias: Tensor | None) -> bool:
 
 def pack_weight(weight: Tensor) -> PackedWeight:
     """Pack (O, I, *kernel) for the forward convolution, a scale per output channel."""
-    return _packed(weight, by_output=True)
+    return _pack_weight(weight.flatten(2))
 
 
 def pack_weight_back(weight: Tensor) -> PackedWeight:
     """Pack (O, I, *kernel) for the input gradient: outputs are I, taps run backwards, a scale per input channel."""
-    return _packed(weight, by_output=False)
+    return _pack_weight(weight.flatten(2).transpose(0, 1), flipped=True)
 
 
-def _packed(weight: Tensor, *, by_output: bool) -> PackedWeight:
-    quantised = weight_by_output(weight) if by_output else weight_by_input(weight, 1)
-    q = quantised.values.float().reshape(*weight.shape[:2], -1)
-    return _pack_weight(q if by_output else q.transpose(0, 1), quantised.unit.reshape(-1), flipped=not by_output)
-
-
-def _pack_weight(q: Tensor, unit: Tensor, *, flipped: bool = False) -> PackedWeight:
-    """Pack integers (outputs, channels, taps) of any strides; ``flipped`` turns the taps round."""
+def _pack_weight(weight: Tensor, *, flipped: bool = False) -> PackedWeight:
+    """Pack (outputs, channels, taps) of any strides, a scale per output; ``flipped`` turns the taps round."""
     kernels = library()
     assert kernels is not None
-    outputs, channels, taps = q.shape
-    block = kernels.block_size()
-    packed = torch.empty(-(-outputs // block) * block * taps * -(-channels // 2) * _PLANES, dtype=torch.int16)
-    numbers = map(ctypes.c_int64, (outputs, channels, taps, *q.stride()))
-    kernels.pack_weights(_pointer(q), *numbers, ctypes.c_int(flipped), _pointer(packed))
-    return PackedWeight(packed, unit.contiguous(), outputs, channels)
+    outputs, channels, taps = weight.shape
+    scale = _factors(_largest(weight, (1, 2)))
+    if scale is None:  # float32 cannot scale values as low; their integers, scaled in float64, it can hold
+        quantised = quantise(weight, (1, 2))
+        weight, unit = quantised.values.float(), quantised.unit.reshape(-1)
+        scale = _Scale(torch.ones(outputs), unit, per_column=False)
+    wide = -(-outputs // kernels.lanes()) * kernels.lanes()
+    packed = torch.empty(wide * taps * -(-channels // 2) * _PLANES, dtype=torch.int16)
+    kernels.pack_weights(
+        _pointer(weight),
+        *map(ctypes.c_int64, (outputs, channels, taps, *weight.stride())),
+        _pointer(scale.factor),
+        ctypes.c_int(flipped),
+        _pointer(packed),
+    )
+    return PackedWeight(packed, scale.unit, outputs, channels)
 
 
 def convolved(
@@ -147,7 +151,6 @@ def convolved(
     *,
     edges: Sequence[int],
     spread: int = 1,
-    per_column: bool = False,
 ) -> Tensor | None:
     """Return a convolution of x (N, C, H, W) by packed weights, float32 (N, O, *outputs).
 
@@ -159,22 +162,22 @@ def convolved(
         outputs: rows and columns of the result.
         edges: zeros before the first row and column.
         spread: how far apart input places lie; what is between is zero.
-        per_column: the scale is per column of one row, not per sample.
 
     Returns:
         None where a group lies so low that float32 cannot scale it.
     """
-    scale = _scale(x, per_column=per_column)
+    scale = _factors(_largest(x, (1, 2, 3)))
     if scale is None:
         return None
     (high, wide), (apart, aside) = geometry.kernel, geometry.dilation
     samples, _, height, width = x.shape
     rows = max((outputs[0] - 1) * geometry.stride[0] + (high - 1) * apart + 1, edges[0] + (height - 1) * spread + 1)
     columns = max((outputs[1] - 1) * geometry.stride[1] + (wide - 1) * aside + 1, edges[1] + (width - 1) * spread + 1)
-    packed = _pack(x, scale, edges, (rows, columns), geometry.stride[1], spread=spread)
-    offsets = [(i * apart * columns + j * aside) * packed.place for i in range(high) for j in range(wide)]
+    packed = _pack(x, scale, edges, (rows, columns), spread=spread)
+    run = wide if aside == 1 else 1  # taps side by side are read as one
+    offsets = [(i * apart * columns + j * aside) * packed.place for i in range(high) for j in range(0, wide, run)]
     y = torch.empty(samples, weight.outputs, *outputs, memory_format=_format(x))
-    _multiply(packed, weight, offsets, geometry.stride, bias, y)
+    _multiply(packed, weight, offsets, run, geometry.stride, bias, y)
     return y
 
 
@@ -187,14 +190,12 @@ def weight_gradient(x: Tensor, dy: Tensor, kernel_shape: Sequence[int], geometry
     Returns:
         None where a group lies so low that float32 cannot scale it.
     """
-    scale = _scale(x.movedim(1, 3), per_column=True)  # N, H, W, C: per channel
-    q_y = quantise(dy, (0, 2, 3))
+    scale = _factors(_largest(x, (0, 2, 3)), per_column=True)
     if scale is None:
         return None
     samples, outputs, rows_out, columns_out = dy.shape
     channels, (high, wide) = x.shape[1], geometry.kernel
-    lines = q_y.values.float().permute(1, 3, 0, 2).reshape(outputs, columns_out, samples * rows_out)
-    weight = _pack_weight(lines, q_y.unit.reshape(-1))
+    weight = _pack_weight(dy.permute(1, 3, 0, 2).reshape(outputs, columns_out, samples * rows_out))
     (top, side), (down, right), (apart, aside) = geometry.padding, geometry.stride, geometry.dilation
     padded = torch.nn.functional.pad(x, (side, side))
     rows = max((rows_out - 1) * down + (high - 1) * apart + 1, top + x.shape[2])
@@ -202,29 +203,27 @@ def weight_gradient(x: Tensor, dy: Tensor, kernel_shape: Sequence[int], geometry
     for column in range(wide):
         start = column * aside
         seen = padded[..., start : start + (columns_out - 1) * right + 1 : right].permute(0, 3, 2, 1)
-        packed = _pack(seen, scale, (top, 0), (rows, channels), 1)
+        packed = _pack(seen, scale, (top, 0), (rows, channels))
         offsets = [(n * rows + row * down) * channels * packed.place for n in range(samples) for row in range(rows_out)]
         target = found[..., column].permute(0, 2, 1).unsqueeze(0)  # 1, O, kernel row, C
-        _multiply(packed, weight, offsets, (apart, 1), None, target)
+        _multiply(packed, weight, offsets, 1, (apart, 1), None, target)
     return found.reshape(tuple(kernel_shape))
 
 
 def matrix_product(a: Tensor, b: PackedWeight, bias: Tensor | None) -> Tensor | None:
     """Return a (M, K) times packed columns, a scale per row, float32 (M, N): a convolution of one row of M places."""
-    x = a.t().reshape(1, a.shape[1], 1, a.shape[0])
-    scale = _scale(x, per_column=True)
+    scale = _factors(_largest(a, (1,)), per_column=True)
     if scale is None:
         return None
-    packed = _pack(x, scale, (0, 0), (1, a.shape[0]), 1)
+    packed = _pack(a.t().reshape(1, a.shape[1], 1, a.shape[0]), scale, (0, 0), (1, a.shape[0]))
     y = torch.empty(a.shape[0], b.outputs)
-    _multiply(packed, b, [0], (1, 1), bias, y.t().reshape(1, b.outputs, 1, a.shape[0]))
+    _multiply(packed, b, [0], 1, (1, 1), bias, y.t().reshape(1, b.outputs, 1, a.shape[0]))
     return y
 
 
 def pack_columns(b: Tensor) -> PackedWeight:
     """Pack b (K, N), a scale per column."""
-    q = quantise(b, (0,))
-    return _pack_weight(q.values.float().t().unsqueeze(2), q.unit.reshape(-1))
+    return _pack_weight(b.t().unsqueeze(2))
 
 
 @dataclass(frozen=True)
@@ -252,10 +251,8 @@ class _Packed:
     place: int
 
 
-def _scale(x: Tensor, *, per_column: bool) -> _Scale | None:
-    kernels = library()
-    assert kernels is not None
-    magnitude = _largest(kernels, x, per_column=per_column)
+def _factors(magnitude: Tensor, *, per_column: bool = False) -> _Scale | None:
+    """Return the scale of groups with these largest magnitudes; None where one is too low for a float32 factor."""
     finite = torch.isfinite(magnitude)
     e = torch.where(finite, exponent(magnitude), 0)
     if int(e.min()) < _FLOAT32_FACTORS:
@@ -264,16 +261,13 @@ def _scale(x: Tensor, *, per_column: bool) -> _Scale | None:
     return _Scale(factor, torch.where(finite, power_of_two(e - BITS), torch.nan), per_column)
 
 
-def _pack(
-    x: Tensor, scale: _Scale, edges: Sequence[int], sizes: tuple[int, int], stride: int, *, spread: int = 1
-) -> _Packed:
+def _pack(x: Tensor, scale: _Scale, edges: Sequence[int], sizes: tuple[int, int], *, spread: int = 1) -> _Packed:
     """Lay x (N, C, H, W) of any strides out in planes of ``sizes``, ``edges`` zeros before the first row and column."""
     kernels = library()
     assert kernels is not None
     samples, channels, height, width = x.shape
     place = -(-channels // 2) * _PLANES
-    beyond = kernels.positions_at_once() * stride * place  # the last tile reads past the end
-    packed = torch.empty(samples * sizes[0] * sizes[1] * place + beyond, dtype=torch.int16)
+    packed = torch.empty(samples * sizes[0] * sizes[1] * place, dtype=torch.int16)
     kernels.pack_activations(
         _pointer(x),
         *map(ctypes.c_int64, (samples, channels, height, width, *x.stride())),
@@ -289,11 +283,12 @@ def _multiply(
     x: _Packed,
     weight: PackedWeight,
     offsets: list[int],
+    run: int,
     stride: Sequence[int],
     bias: Tensor | None,
     y: Tensor,
 ) -> None:
-    """Fill y (N, O, rows, columns), of any strides. ``offsets``: where each tap's place lies from the first."""
+    """Fill y (N, O, rows, columns), of any strides. ``offsets``: where each ``run`` of taps lies from the first."""
     kernels = library()
     assert kernels is not None
     _samples, channels, rows, columns = x.shape
@@ -304,7 +299,7 @@ def _multiply(
         _pointer(weight.values),
         ctypes.c_int64(weight.outputs),
         _pointer(taps),
-        *map(ctypes.c_int64, (len(offsets), *y.shape[2:], *stride)),
+        *map(ctypes.c_int64, (len(offsets), run * x.place // _PLANES, *y.shape[2:], *stride)),
         _pointer(x.scale.unit),
         ctypes.c_int(x.scale.per_column),
         _pointer(weight.unit),
@@ -321,15 +316,17 @@ def _format(x: Tensor) -> torch.memory_format:
     return torch.contiguous_format
 
 
-def _largest(kernels: ctypes.CDLL, x: Tensor, *, per_column: bool) -> Tensor:
-    if per_column:
-        return largest(x, (0, 1, 2)).reshape(-1).double()
-    samples = x.shape[0]
-    if x.is_contiguous() or x.is_contiguous(memory_format=torch.channels_last):
-        found = torch.empty(samples)
-        kernels.largest(_pointer(x), ctypes.c_int64(samples), ctypes.c_int64(x.numel() // samples), _pointer(found))
+def _largest(x: Tensor, dims: Sequence[int]) -> Tensor:
+    """Return max |x| over ``dims``, float64, flat; NaN where there is one."""
+    each = x.numel() // x.shape[0]
+    last = tuple(dims) == tuple(range(1, x.ndim))
+    if last and (x.is_contiguous() or (x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last))):
+        kernels = library()
+        assert kernels is not None
+        found = torch.empty(x.shape[0])
+        kernels.largest(_pointer(x), ctypes.c_int64(x.shape[0]), ctypes.c_int64(each), _pointer(found))
         return found.double()
-    return x.abs().amax((1, 2, 3)).double()
+    return largest(x, dims).reshape(-1).double()
 
 
 def affine(x: Tensor, factor: Tensor, shift: Tensor) -> Tensor:

@@ -1,7 +1,8 @@
-"""Affine grids and bilinear sampling, forward and gradients."""
+"""Affine grids, bilinear sampling and bilinear upsampling, forward and gradients."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -50,15 +51,15 @@ class _Corners:
         index: four int64 (N, P): the place in the plane, 0 where it lies outside.
         inside: four bool (N, P).
         weight: four float32 (N, P); NaN where a coordinate is.
-        fractions: float32 (N, P) for x and y: what (x0, x1) and (y0, y1) weigh.
-        slope: float64 (N, P) for x and y: how the position moves with the coordinate.
+        fractions: float32 (N, P) for x and y: what (x0, x1) and (y0, y1) weigh; empty where no grid was given.
+        slope: float64 (N, P) for x and y: how the position moves with the coordinate; empty there too.
     """
 
     index: list[Tensor]
     inside: list[Tensor]
     weight: list[Tensor]
-    fractions: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]
-    slope: tuple[Tensor, Tensor]
+    fractions: tuple[tuple[Tensor, Tensor], ...] = ()
+    slope: tuple[Tensor, ...] = ()
 
 
 def _position(g: Tensor, size: int, padding: Padding, *, align_corners: bool) -> tuple[Tensor, Tensor]:
@@ -116,11 +117,15 @@ def grid_sample(x: Tensor, grid: Tensor, padding: Padding, *, align_corners: boo
         align_corners: whether -1 and 1 are the outer places' centres.
     """
     corners = _corners(grid, (x.shape[2], x.shape[3]), padding, align_corners=align_corners)
+    return _interpolated(x, corners).reshape(*x.shape[:2], *grid.shape[1:3])
+
+
+def _interpolated(x: Tensor, corners: _Corners) -> Tensor:
     values = _seen(x, corners)
     total = values[0] * corners.weight[0].unsqueeze(1).double()
     for value, weight in zip(values[1:], corners.weight[1:], strict=True):
         total = total + value * weight.unsqueeze(1).double()
-    return total.float().reshape(*x.shape[:2], *grid.shape[1:3])
+    return total.float()
 
 
 def grid_sample_gradient(
@@ -135,19 +140,19 @@ def grid_sample_gradient(
     corners = _corners(grid, (x.shape[2], x.shape[3]), padding, align_corners=align_corners)
     g = dy.flatten(2).double()
     return (
-        _by_input(g, x, corners) if needs[0] else None,
+        _by_input(g, corners, x.shape[2:]) if needs[0] else None,
         _by_grid(g, x, grid, corners) if needs[1] else None,
     )
 
 
-def _by_input(g: Tensor, x: Tensor, corners: _Corners) -> Tensor:
+def _by_input(g: Tensor, corners: _Corners, sizes: Sequence[int]) -> Tensor:
     shares = torch.stack([g * weight.unsqueeze(1).double() for weight in corners.weight], dim=2)  # N, C, 4, P
     inside = torch.stack(corners.inside, dim=1).unsqueeze(1)
     parts = quantise(torch.where(inside, shares, 0.0).flatten(2), (2,), sum_bits(4 * g.shape[2]))
-    index = torch.stack(corners.index, dim=1).flatten(1).unsqueeze(1).expand(-1, x.shape[1], -1)
-    found = torch.zeros(*x.shape[:2], x.shape[2] * x.shape[3], dtype=torch.float64, device=x.device)
+    index = torch.stack(corners.index, dim=1).flatten(1).unsqueeze(1).expand(-1, g.shape[1], -1)
+    found = torch.zeros(*g.shape[:2], sizes[0] * sizes[1], dtype=torch.float64, device=g.device)
     found.scatter_add_(2, index, parts.values)
-    return ((found + 0.0) * parts.unit).float().reshape(x.shape)
+    return ((found + 0.0) * parts.unit).float().reshape(*g.shape[:2], *sizes)
 
 
 def _by_grid(g: Tensor, x: Tensor, grid: Tensor, corners: _Corners) -> Tensor:
@@ -166,3 +171,47 @@ def _by_grid(g: Tensor, x: Tensor, grid: Tensor, corners: _Corners) -> Tensor:
         assert total is not None
         found.append((exact_sum(g * total.float().double(), (1,)) * slope).float())
     return torch.stack(found, dim=2).reshape(grid.shape)
+
+
+def upsample(x: Tensor, outputs: Sequence[int], *, align_corners: bool) -> Tensor:
+    """Return x (N, C, H, W) interpolated at the places of ``outputs``, added as :func:`grid_sample` adds.
+
+    Output i lies at i*(in - 1)/(out - 1) with aligned corners, else at max(0, (2i + 1)*in/(2*out) - 1/2): rational
+    numbers, whose whole part is exact and whose fraction is RN32(RN64(fraction)).
+    """
+    corners = _upsampled(x.shape, outputs, x.device, align_corners=align_corners)
+    return _interpolated(x, corners).reshape(*x.shape[:2], *outputs)
+
+
+def upsample_gradient(dy: Tensor, sizes: Sequence[int], *, align_corners: bool) -> Tensor:
+    """Return the gradient of :func:`upsample` by its input of ``sizes`` (H, W), as grid_sample's."""
+    corners = _upsampled((*dy.shape[:2], *sizes), dy.shape[2:], dy.device, align_corners=align_corners)
+    return _by_input(dy.flatten(2).double(), corners, sizes)
+
+
+def _upsampled(shape: Sequence[int], outputs: Sequence[int], device: torch.device, *, align_corners: bool) -> _Corners:
+    (rows, vertical), (columns, horizontal) = (
+        _between(size, out, align_corners=align_corners) for size, out in zip(shape[2:], outputs, strict=True)
+    )
+    index = [row[:, None] * shape[3] + column for row in rows for column in columns]
+    weight = [y[:, None] * x for y in vertical for x in horizontal]
+
+    def of_samples(plane: Tensor) -> Tensor:
+        return plane.reshape(1, -1).expand(shape[0], -1).to(device)
+
+    inside = torch.ones_like(index[0], dtype=torch.bool)
+    return _Corners(
+        [of_samples(each) for each in index], [of_samples(inside)] * len(index), [of_samples(each) for each in weight]
+    )
+
+
+def _between(size: int, outputs: int, *, align_corners: bool) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Return both neighbours of every output place along one axis, int64, and what they weigh, float32."""
+    i = torch.arange(outputs)
+    if align_corners:
+        above, below = i * (size - 1), max(outputs - 1, 1)
+    else:
+        above, below = ((2 * i + 1) * size - outputs).clamp(min=0), 2 * outputs
+    first = above // below
+    fraction = ((above % below).double() / below).float()
+    return (first, (first + 1).clamp(max=size - 1)), (1.0 - fraction, fraction)

@@ -68,7 +68,7 @@ def check_rep(
     probe = {
         "protocol": call.system.probe_protocol_of(call.model).name,
         "batch": call.model.probe_batch,
-        "steps": call.model.probe_steps if arithmetic == "native" else _CANONICAL_STEPS,
+        "steps": _CANONICAL_STEPS if arithmetic != "native" and call.model.probe_steps else call.model.probe_steps,
     }
     parameters = {**call.parameters, **probe}
     inputs = call.inputs

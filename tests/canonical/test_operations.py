@@ -99,6 +99,15 @@ CASES: dict[str, tuple[Function, tuple[torch.Tensor, ...]]] = {
     "adaptive maximum pool": (lambda x: F.adaptive_max_pool2d(x, (3, 4)), (normal(2, 3, 7, 9),)),
     "nearest upsampling": (lambda x: F.interpolate(x, scale_factor=2) * 2, (normal(2, 3, 4, 5),)),
     "nearest to a size": (lambda x: F.interpolate(x, size=(7, 3)), (normal(2, 3, 4, 5),)),
+    "bilinear upsampling": (
+        lambda x: F.interpolate(x, scale_factor=2, mode="bilinear") + 1.0,
+        (normal(2, 3, 4, 5),),
+    ),
+    "bilinear to a size, corners aligned": (
+        lambda x: F.interpolate(x, size=(9, 3), mode="bilinear", align_corners=True),
+        (normal(2, 3, 4, 5),),
+    ),
+    "bilinear from one place": (lambda x: F.interpolate(x, size=(3, 1), mode="bilinear"), (normal(2, 3, 1, 4),)),
     "affine grid and sampling": (sampled, (normal(2, 3, 6, 7), normal(2, 2, 3))),
     "sampling with aligned corners": (sampled_to_corners, (normal(2, 3, 6, 7), normal(2, 4, 5, 2))),
     "table rows that repeat": (lambda x: x[ROWS], (normal(3, 4),)),

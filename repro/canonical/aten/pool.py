@@ -1,4 +1,4 @@
-"""Pools, nearest upsampling, and writes that add."""
+"""Pools, upsampling, and writes that add."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from repro.canonical import scatter, windows
+from repro.canonical import sampling, scatter, windows
 from repro.canonical.aten.registry import Context, form, require
 
 
@@ -127,14 +127,17 @@ def _nearest(
 
 
 @form("upsample_nearest2d.vec")
-def _nearest_by_factor(
-    context: Context, x: Tensor, outputs: Sequence[int] | None, factors: Sequence[float] | None
-) -> Tensor:
+def _nearest_by_factor(_: Context, x: Tensor, outputs: Sequence[int] | None, factors: Sequence[float] | None) -> Tensor:
+    return windows.nearest(x, _sizes(x, outputs, factors))
+
+
+def _sizes(x: Tensor, outputs: Sequence[int] | None, factors: Sequence[float] | None) -> Sequence[int]:
+    """Return the sizes of an upsampling that were given, or that the factors give."""
     if outputs is None:
         assert factors is not None
         outputs = [int(size * factor) for size, factor in zip(x.shape[2:], factors, strict=True)]
         _same_map(x.shape[2:], outputs, factors)
-    return windows.nearest(x, outputs)
+    return outputs
 
 
 @form("upsample_nearest2d_backward.default")
@@ -148,6 +151,42 @@ def _nearest_backward(
 ) -> Tensor:
     _same_map(sizes[2:], outputs, (high, wide))
     return windows.nearest_gradient(dy, sizes[2:])
+
+
+@form("upsample_bilinear2d.default")
+def _bilinear(
+    _: Context,
+    x: Tensor,
+    outputs: Sequence[int],
+    align_corners: bool,
+    high: float | None = None,
+    wide: float | None = None,
+) -> Tensor:
+    if not align_corners:
+        _same_map(x.shape[2:], outputs, (high, wide))
+    return sampling.upsample(x, outputs, align_corners=align_corners)
+
+
+@form("upsample_bilinear2d.vec")
+def _bilinear_by_factor(
+    _: Context, x: Tensor, outputs: Sequence[int] | None, align_corners: bool, factors: Sequence[float] | None
+) -> Tensor:
+    return sampling.upsample(x, _sizes(x, outputs, factors), align_corners=align_corners)
+
+
+@form("upsample_bilinear2d_backward.default")
+def _bilinear_backward(
+    _: Context,
+    dy: Tensor,
+    outputs: Sequence[int],
+    sizes: Sequence[int],
+    align_corners: bool,
+    high: float | None = None,
+    wide: float | None = None,
+) -> Tensor:
+    if not align_corners:
+        _same_map(sizes[2:], outputs, (high, wide))
+    return sampling.upsample_gradient(dy, sizes[2:], align_corners=align_corners)
 
 
 @form("index_put.default", "index_put_.default", "_index_put_impl_.default")
