@@ -271,7 +271,6 @@ class Plan:
 
     def _trained(self, parameters: dict[str, Any], force: bool) -> Record:
         started = time.monotonic()
-        answer: dict[str, Any] | None = None
         runs, outputs = [], {}
         for seed in self.seeds:
             folder = self.folder / f"seed-{seed}"
@@ -281,18 +280,14 @@ class Plan:
             if told is None:
                 say(f"{self.call.name}: recipe {self.recipe.name}, seed {seed}, {self.call.data.name}")
                 with tempfile.TemporaryDirectory(prefix="repro-retrain-") as name:
-                    answer = self.call.run(self.task(seed, folder), Path(name) / "child")
-                told = answer["told"]
+                    told = self.call.run(self.task(seed, folder), Path(name) / "child")["told"]
             runs.append(told)
             outputs[f"trajectory-{seed}"] = self.call.results.save_file(folder / TRAJECTORY)
-        if answer is None:  # all seeds were there: the machine is asked alone
-            with tempfile.TemporaryDirectory(prefix="repro-retrain-") as name:
-                answer = {"switches": {}, **self.call.run({"task": "profile"}, Path(name) / "child")}
         return self.call.record(
             "retrain",
             parameters,
             self.inputs,
-            answer=answer,
+            answer=runs[0]["machine"],
             outputs=outputs,
             result=self._result(runs),
             timing=timing(started),
@@ -344,7 +339,9 @@ class Plan:
             "published_selection": self.recipe.selections[0].name,
             "selected_on_test": on_test,
             "spread": spreads,
-            "runs": [{name: value for name, value in run.items() if name not in ("rows", "code")} for run in runs],
+            "runs": [
+                {name: value for name, value in run.items() if name not in ("rows", "code", "machine")} for run in runs
+            ],
             "folder": self.folder.relative_to(self.call.results.folder).as_posix(),
             "curves": [{"seed": run["seed"], "epochs": run["rows"]} for run in runs],
         }
