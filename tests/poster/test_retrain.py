@@ -215,6 +215,7 @@ def _training(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)
 def test_twenty_steps_killed_and_resumed_with_any_number_of_workers(real: dict[str, Any], tmp_path: Path) -> None:
     def loop_in(folder: str, workers: int) -> Loop:
         stage = {"epochs": 1, "batch": 2}

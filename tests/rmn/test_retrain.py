@@ -239,12 +239,13 @@ def _training(real: dict[str, Any], name: str, *, size: int, images: int, settin
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "size"), [("resnet18", 224), ("resmasking_dropout1", 96)])
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("name", "size"), [("resnet18", 224), ("resmasking_dropout1", 64)])
 def test_twenty_steps_killed_and_resumed_with_any_number_of_workers(
     real: dict[str, Any], tmp_path: Path, name: str, size: int
 ) -> None:
     def loop_in(folder: str, workers: int) -> Loop:
-        one = _training(real, name, size=size, images=80, settings={}, workers=workers, every=5)
+        one = _training(real, name, size=size, images=40, settings={}, stage={"batch": 2}, workers=workers, every=5)
         return small.loop(one, tmp_path / folder)
 
     def ended(folder: str, workers: int, stops: tuple[int, ...] = ()) -> dict[str, Any]:
@@ -269,11 +270,13 @@ def _memorised(loop: Loop) -> tuple[float, float]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "epochs"), [("resnet18", 30), ("resmasking_dropout1", 30)])
-def test_64_images_are_memorised(real: dict[str, Any], tmp_path: Path, name: str, epochs: int) -> None:
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize(("name", "size"), [("resnet18", 64), ("resmasking_dropout1", 32)])
+def test_64_images_are_memorised(real: dict[str, Any], tmp_path: Path, name: str, size: int) -> None:
+    epochs = 30
     settings = {"augmentation": {"flip": 0.0, "degrees": 0.0}, "early_stop": epochs, "learning_rate": 1e-3}
     settings["schedule"] = {**recipe.RECIPE["schedule"], "patience": epochs}
-    one = _training(real, name, size=64, images=64, settings=settings, stage={"epochs": epochs, "batch": 16})
+    one = _training(real, name, size=size, images=64, settings=settings, stage={"epochs": epochs, "batch": 16})
     loop = small.loop(one, tmp_path / "run")
     loop._due = float("inf")
     assert loop.run()
