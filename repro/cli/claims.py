@@ -33,7 +33,7 @@ def claims(
         wanted = system or sorted(known | {defect.system for defect in load_defects(folder)})
         if defects:
             rows = [defect_row(one) for one in load_defects(folder) if one.system in wanted]
-            short = ("defect", "marks")
+            short: tuple[str, ...] = ("defect", "marks")
             below = [
                 [f"{row['title']}. {row['summary']}", f"measured: {row['measured']}" if row["measured"] else ""]
                 for row in rows
