@@ -191,7 +191,7 @@ SYSTEM = System(
             settings={**_WITHOUT_VIEWS, "shorter_side": 256},
         ),
     ),
-    benchmarked=("resmasking_dropout1",),
+    benchmarked=("resmasking_dropout1", "resnet18"),
     dataset="pipelines.common.containers:read_container",
     embedded="pipelines.common.faces:embedded",
     picture="pipelines.common.picture:grey",
