@@ -15,7 +15,7 @@ from repro.schema import Protocol, Samples
 SIDE = 224
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32)[:, None, None]
 _DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)[:, None, None]
-_ATTEMPTS = 10  # of torchvision's RandomErasing to find a box that fits
+ATTEMPTS = 10  # of torchvision's RandomErasing to find a box that fits
 
 
 def prepare(images: Sequence[np.ndarray], settings: dict[str, Any], samples: Samples) -> np.ndarray:
@@ -33,28 +33,44 @@ def prepare(images: Sequence[np.ndarray], settings: dict[str, Any], samples: Sam
     Raises:
         BadInput: images of a batch come out in different shapes; the published code cannot batch them either.
     """
-    prepared: list[np.ndarray] = []
-    for image, row, position in zip(images, samples.rows, samples.positions, strict=True):
+    prepared = []
+    for image, position in zip(images, samples.positions, strict=True):
         stream = np.random.Generator(np.random.Philox(key=[samples.seed, int(position)]))
-        inputs = _prepared(image, settings, stream)
-        if prepared and inputs.shape != prepared[0].shape:
+        prepared.append(_prepared(image, settings, stream))
+    return stacked(prepared, samples)
+
+
+def stacked(prepared: Sequence[np.ndarray], samples: Samples) -> np.ndarray:
+    """Return the inputs of a batch as one array; raises BadInput where they have different shapes."""
+    first = prepared[0].shape
+    for inputs, row in zip(prepared, samples.rows, strict=True):
+        if inputs.shape != first:
             raise BadInput(
                 f"row {int(row) + 1}: the image is {inputs.shape[2]} x {inputs.shape[1]} once its shorter side is "
-                f"{SIDE}, others of its batch are {prepared[0].shape[2]} x {prepared[0].shape[1]}",
+                f"{SIDE}, others of its batch are {first[2]} x {first[1]}",
                 next_step="crop the images to one aspect, or use a protocol that squashes them",
             )
-        prepared.append(inputs)
     return np.stack(prepared)
 
 
-def _prepared(image: np.ndarray, settings: dict[str, Any], stream: np.random.Generator) -> np.ndarray:
+def resized(image: np.ndarray, how: str) -> Image.Image:
+    """Return an image in colours and in the network's size: ``squash``, or ``shorter side``."""
     picture = Image.fromarray(image).convert("RGB")
-    pixels = np.asarray(picture.resize(_size(picture, settings["resize"]), Image.Resampling.BILINEAR))
+    return picture.resize(_size(picture, how), Image.Resampling.BILINEAR)
+
+
+def normalised(pixels: Image.Image | np.ndarray) -> np.ndarray:
+    """Return ``ToTensor``, then ``Normalize``: the same three single-precision operations in the same order."""
+    scaled = np.asarray(pixels).transpose(2, 0, 1).astype(np.float32) / np.float32(255)
+    inputs: np.ndarray = (scaled - _MEAN) / _DEVIATION
+    return inputs
+
+
+def _prepared(image: np.ndarray, settings: dict[str, Any], stream: np.random.Generator) -> np.ndarray:
+    pixels = np.asarray(resized(image, settings["resize"]))
     if settings["flip"] and stream.random() < settings["flip"]:
         pixels = pixels[:, ::-1]
-    # ToTensor, then Normalize: the same three single-precision operations in the same order.
-    scaled = pixels.transpose(2, 0, 1).astype(np.float32) / np.float32(255)
-    inputs: np.ndarray = (scaled - _MEAN) / _DEVIATION
+    inputs = normalised(pixels)
     erasing = settings["erasing"]
     if erasing is not None and stream.random() < erasing["probability"]:
         _erase(inputs, erasing, stream)
@@ -74,7 +90,7 @@ def _erase(inputs: np.ndarray, erasing: dict[str, Any], stream: np.random.Genera
     """Set a random box to 0 as torchvision's RandomErasing chooses it; nothing where no box fits in ten attempts."""
     height, width = inputs.shape[1:]
     low, high = (math.log(ratio) for ratio in erasing["ratio"])
-    for _ in range(_ATTEMPTS):
+    for _ in range(ATTEMPTS):
         area = height * width * stream.uniform(*erasing["scale"])
         aspect = math.exp(stream.uniform(low, high))
         rows, columns = round(math.sqrt(area * aspect)), round(math.sqrt(area / aspect))

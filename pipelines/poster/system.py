@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.poster.recipe import EIGHT, SEVEN, THREE
-from repro.schema import Model, Protocol, Split, System
+from pipelines.poster.recipe import EIGHT, EIGHT_RECIPES, SEVEN, SEVEN_RECIPES, THREE, THREE_RECIPES
+from repro.schema import Model, Protocol, Recipe, Split, System
 
 RAF_DB = ("Surprise", "Fear", "Disgust", "Happiness", "Sadness", "Anger", "Neutral")
 """RAF-DB's own order, its folders 1 to 7."""
@@ -41,6 +41,7 @@ def _model(
     title: str,
     build: str,
     recipe: dict[str, Any],
+    recipes: tuple[Recipe, ...],
     classes: tuple[str, ...],
     load: str = "load",
     orders: tuple[tuple[str, ...], ...] = (),
@@ -56,6 +57,11 @@ def _model(
         diagnose="pipelines.poster.predict_torch:diagnose",
         training="pipelines.poster.train_torch:training",
         training_settings=recipe,
+        recipes=recipes,
+        trainer="pipelines.poster.trainer_torch:PosterTrainer",
+        start="pipelines.poster.trainer_torch:start",
+        save="pipelines.poster.trainer_torch:save",
+        answers="logits",
         input_shape=(3, 224, 224),
         num_classes=len(classes),
         classes=classes,
@@ -96,13 +102,14 @@ SYSTEM = System(
     package="pipelines.poster",
     classes=RAF_DB,
     models=(
-        _model("poster_v2_7cls", "POSTER V2, 7 classes", "build_seven", SEVEN, RAF_DB, orders=SEVENS),
-        _model("poster_v2_8cls", "POSTER V2, 8 classes", "build_eight", EIGHT, AFFECTNET),
+        _model("poster_v2_7cls", "POSTER V2, 7 classes", "build_seven", SEVEN, SEVEN_RECIPES, RAF_DB, orders=SEVENS),
+        _model("poster_v2_8cls", "POSTER V2, 8 classes", "build_eight", EIGHT, EIGHT_RECIPES, AFFECTNET),
         _model(
             "poster_v2_3cls",
             "POSTER V2, 3 classes (student reproduction)",
             "build_three",
             THREE,
+            THREE_RECIPES,
             ("E01", "E02", "E03", *(f"no class {number}" for number in range(4, 8))),
             "load_three",
             orders=(("E01", "E02", "E03"),),
@@ -188,6 +195,7 @@ SYSTEM = System(
     dataset="pipelines.common.image_folders:read_images",
     embedded="pipelines.common.faces:embedded",
     prepare="pipelines.poster.protocol:prepare",
+    augment="pipelines.poster.augment:augment",
     summarise="pipelines.poster.protocol:summarise",
     meaning="pipelines.common.emotions:emotion",
     picture="pipelines.common.picture:rgb",

@@ -58,6 +58,19 @@ class Sam(torch.optim.Optimizer):
         self.param_groups = self.inner.param_groups
 
 
+def sam_of(model: nn.Module, settings: dict[str, Any]) -> Sam:
+    """Return the recipe's optimiser over a model's parameters."""
+    return Sam(
+        model.parameters(),
+        torch.optim.Adam,
+        settings["rho"],
+        lr=settings["learning_rate"],
+        betas=(settings["betas"][0], settings["betas"][1]),
+        eps=settings["epsilon"],
+        weight_decay=settings["weight_decay"],
+    )
+
+
 def training(model: nn.Module, settings: dict[str, Any]) -> Step:
     """Return a function that does one step of SAM on the cross-entropy.
 
@@ -73,15 +86,7 @@ def training(model: nn.Module, settings: dict[str, Any]) -> Step:
         ``scores`` (logits, (N, outputs)) of the first pass, ``second_loss`` and ``second_scores`` of the other.
         The published scripts log the mean over both.
     """
-    optimizer = Sam(
-        model.parameters(),
-        torch.optim.Adam,
-        settings["rho"],
-        lr=settings["learning_rate"],
-        betas=(settings["betas"][0], settings["betas"][1]),
-        eps=settings["epsilon"],
-        weight_decay=settings["weight_decay"],
-    )
+    optimizer = sam_of(model, settings)
 
     def gradients(inputs: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         optimizer.zero_grad()

@@ -33,6 +33,11 @@ def _prepared(image: np.ndarray, side: int, crop: int) -> np.ndarray:
     pixels = np.asarray(picture.resize(size, Image.Resampling.BILINEAR))
     top, left = (round((length - crop) / 2) for length in pixels.shape[:2])
     pixels = pixels[top : top + crop, left : left + crop]
+    return normalised(pixels)
+
+
+def normalised(pixels: np.ndarray) -> np.ndarray:
+    """Return uint8 (height, width, 3) as float32 (3, height, width), ImageNet-normalised."""
     scaled = pixels.transpose(2, 0, 1).astype(np.float32) / np.float32(255)
     inputs: np.ndarray = (scaled - _MEAN) / _DEVIATION
     return inputs

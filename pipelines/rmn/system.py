@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pipelines.common.dataset import CLASSES
-from pipelines.rmn.recipe import CENTRE_LOSS, IMAGENET, RECIPE
+from pipelines.rmn.recipe import CENTRE_LOSS, IMAGENET, IMAGENET_RECIPES, RECIPE, recipes
 from repro.schema import Ensemble, Model, Protocol, Split, System
 
 _MENDED = ("R-PRETRAIN", "R-SEARCH", "R-META", "R-SHARED", "R-SIDE", "R-NONDET", "R-VEMO")
@@ -34,6 +34,10 @@ def _model(
         predict="pipelines.rmn.predict_torch:predict",
         training="pipelines.rmn.train_torch:training",
         training_settings=recipe,
+        recipes=recipes(name, recipe) if steps else (),
+        trainer="pipelines.rmn.trainer_torch:BenchmarkTrainer",
+        start="pipelines.rmn.trainer_torch:start",
+        save="pipelines.rmn.trainer_torch:save",
         settings={"image_size": size, "model": name},
         input_shape=(3, size, size),
         num_classes=7,
@@ -45,9 +49,14 @@ def _model(
 
 
 def _imagenet(name: str, title: str, *, memory: int) -> Model:
-    return _model(name, title, module="imagenet_torch", recipe=IMAGENET, memory=memory).model_copy(
+    return _model(name, title, module="imagenet_torch", memory=memory).model_copy(
         update={
             "predict": "pipelines.rmn.imagenet_torch:predict",
+            "answers": "logits",
+            "recipes": IMAGENET_RECIPES,
+            "trainer": "pipelines.rmn.trainer_torch:ImageNetTrainer",
+            "save": "pipelines.rmn.trainer_torch:save_imagenet",
+            "training_settings": IMAGENET,
             "num_classes": 1000,
             "classes": tuple(f"class {number}" for number in range(1000)),
             "dataset": "pipelines.common.image_folders:read_images",
@@ -133,6 +142,7 @@ SYSTEM = System(
         Split(name="training", usages=("Training",), description="Training, the published train.csv"),
         Split(name="validation", usages=("PublicTest",), description="PublicTest, the published val.csv"),
         Split(name="test", usages=("PrivateTest",), description="PrivateTest, the published test.csv"),
+        Split(name="imagenet-training", usages=("train",), description="ImageNet's folder train"),
         Split(
             name="imagenet-validation",
             usages=("valid", "evaluated"),
@@ -171,7 +181,7 @@ SYSTEM = System(
             mends=("R-IMGAUG", "R-ROUND"),
             views=48,
         ),
-        _protocol("plain", "the image itself, no view", mends=("R-TTASIZE",), views=0, batch=32, seeds=()),
+        _protocol("plain", "the image itself, no view", mends=("R-TTASIZE",), views=0, batch=48, seeds=()),
         Protocol(
             name="imagenet",
             description="shorter side 256, the middle 224 x 224, normalised (legacy/main_imagenet.py)",
@@ -181,11 +191,12 @@ SYSTEM = System(
             settings={**_WITHOUT_VIEWS, "shorter_side": 256},
         ),
     ),
-    benchmarked=("resmasking_dropout1",),
+    benchmarked=("resmasking_dropout1", "resnet18"),
     dataset="pipelines.common.containers:read_container",
     embedded="pipelines.common.faces:embedded",
     picture="pipelines.common.picture:grey",
     prepare="pipelines.rmn.protocol:prepare",
+    augment="pipelines.rmn.augment:augment",
     draws="pipelines.rmn.views:draws",
     summarise="pipelines.rmn.protocol:summarise",
     meaning="pipelines.common.emotions:emotion",

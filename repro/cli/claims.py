@@ -19,11 +19,10 @@ def claims(
     """Print the published numbers with the counts that each allows: known before anything runs."""
 
     def run() -> Answer:
-        from tabulate import tabulate
-
         from repro.cli.text import claim_row, defect_row
         from repro.errors import UnknownName
         from repro.paths import expected_folder
+        from repro.report.plain import narrow
         from repro.store.claims import load_claims, load_defects
 
         folder = expected_folder(expected)
@@ -34,9 +33,22 @@ def claims(
         wanted = system or sorted(known | {defect.system for defect in load_defects(folder)})
         if defects:
             rows = [defect_row(one) for one in load_defects(folder) if one.system in wanted]
+            short: tuple[str, ...] = ("defect", "marks")
+            below = [
+                [f"{row['title']}. {row['summary']}", f"measured: {row['measured']}" if row["measured"] else ""]
+                for row in rows
+            ]
         else:
             rows = [claim_row(one) for one in load_claims(folder) if one.system in wanted]
-        text = tabulate(rows, headers="keys", maxcolwidths=44, disable_numparse=True)
+            short = ("claim", "printed", "counts")
+            below = [[_about(row)] for row in rows]
+        text = narrow(short, [[row[name] for name in short] for row in rows], below)
         return Answer({"defects" if defects else "claims": rows}, f"{text}\n\n{len(rows)} in all")
 
     finish("claims", run, as_json=json)
+
+
+def _about(row: dict[str, str]) -> str:
+    """Return what a number is about and how it can come about, in one line."""
+    parts = [row["model"], row["split"], row["metric"], f"n {row['n']}" if row["n"] else ""]
+    return f"{', '.join(part for part in parts if part)}: {row['attainable']}"

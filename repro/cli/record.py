@@ -37,9 +37,8 @@ def record(
             lines = explain_changes(expected_folder(expected), since)
             told = "\n".join(f"- {escaped(line)}" for line in lines) or "No stored digest changed."
             return Answer({"explained": lines}, told)
-        from tabulate import tabulate
-
         from repro.registry import chosen_systems
+        from repro.report.plain import narrow
         from repro.stages.bless import apply_changes, plan_changes
         from repro.stages.judge import Shelf
         from repro.store.results import Results
@@ -62,18 +61,12 @@ def record(
             }
             for change in changes
         ]
-        shown = [
-            [
-                f"{row['system']}/{row['model']}",
-                row["stage"],
-                row["what"],
-                f"{row['profile']}{' (new)' if row['new_profile'] else ''}",
-                row["change"],
-                row["difference"] or "",
-            ]
+        shown = [[f"{row['system']}/{row['model']}", row["stage"], row["change"]] for row in rows]
+        below = [
+            [f"{row['what']}, {row['profile']}{' (new)' if row['new_profile'] else ''}", row["difference"] or ""]
             for row in rows
         ]
-        table = tabulate(shown, headers=["model", "stage", "what", "profile", "change", "difference"])
+        table = narrow(["model", "stage", "change"], shown, below)
         end = (
             "nothing written (--dry-run)" if dry_run else "written; review the difference and send it as a pull request"
         )

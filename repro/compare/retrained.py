@@ -69,11 +69,11 @@ def _of_shares(interval: tuple[float, float]) -> tuple[float, float]:
 
 
 def prediction_interval(mean: float, deviation: float, count: int, level: float) -> tuple[float, float]:
-    """Return the interval that holds one more normal draw with the given probability, of ``count`` seen."""
+    """Return where one more normal draw lies with the given probability, ``count`` being seen, cut to 0..1."""
     from scipy.special import stdtrit
 
     half = float(stdtrit(count - 1, (1 + level) / 2)) * deviation * math.sqrt(1 + 1 / count)
-    return mean - half, mean + half
+    return max(0.0, mean - half), min(1.0, mean + half)
 
 
 def judge_training(claim: Claim, spread: Spread, modified: Sequence[str]) -> TrainingJudgement:

@@ -15,6 +15,8 @@ from markupsafe import Markup
 from repro.report.model import Curve, Strip
 
 _WIDTH, _HEIGHT = 1000, 24
+DASHES = 4
+"""How many runs a drawing tells apart; the style sheet has a pattern for each."""
 
 
 def forest(low: float, high: float, measured: float, claimed: float | None, domain: tuple[float, float]) -> Markup:
@@ -82,18 +84,20 @@ def strip(row: Strip) -> Markup:
     return _text(drawing)
 
 
-def curve(one: Curve) -> Markup:
-    """Return a training curve: epochs to the right, the value upwards, both from their least to their greatest."""
-    height = 120
-    xs, ys = [x for x, _ in one.points], [y for _, y in one.points]
-    wide, tall = max(xs) - min(xs) or 1.0, max(ys) - min(ys) or 1.0
-    places = [
-        f"{_round(10 + 980 * (x - min(xs)) / wide)},{_round(110 - 100 * (y - min(ys)) / tall)}" for x, y in one.points
-    ]
-    drawing = _drawing(height, "curve")
-    ElementTree.SubElement(drawing, "polyline", {"points": " ".join(places)})
-    for place in places if len(places) <= 40 else places[-1:]:
-        x, y = place.split(",")
+def curves(runs: Sequence[Curve]) -> Markup:
+    """Return one number's curves over several runs, told apart by their dashes.
+
+    Epochs go to the right and values upwards, both from the least to the greatest of all runs.
+    """
+    xs, ys = ([point[axis] for run in runs for point in run.points] for axis in (0, 1))
+    left, wide = min(xs), max(xs) - min(xs) or 1.0
+    low, tall = min(ys), max(ys) - min(ys) or 1.0
+    drawing = _drawing(120, "curve")
+    for number, run in enumerate(runs):
+        places = [(_round(10 + 980 * (x - left) / wide), _round(110 - 100 * (y - low) / tall)) for x, y in run.points]
+        line = {"class": f"run-{number % DASHES}", "points": " ".join(f"{x},{y}" for x, y in places)}
+        ElementTree.SubElement(drawing, "polyline", line)
+        x, y = places[-1]
         _line(drawing, "dot", x, y, x, y)
     return _text(drawing)
 

@@ -22,7 +22,7 @@ from markupsafe import Markup, escape
 
 from repro.compare import share_text
 from repro.report import drawing
-from repro.report.model import Answer, ClaimRow, Measurement, Report
+from repro.report.model import Answer, ClaimRow, Curve, Measurement, Report
 from repro.report.plain import counted, device, one_line, subject
 from repro.report.training_text import how, spread_text
 from repro.schema import ClaimVerdict
@@ -66,6 +66,18 @@ class ForestRow:
     record: str
 
 
+@dataclass(frozen=True)
+class Panel:
+    """One number of a training over its epochs, a curve for each run, and between which values they lie."""
+
+    quantity: str
+    runs: tuple[Curve, ...]
+    low: float
+    high: float
+    epochs: int
+    drawing: Markup
+
+
 def html(report: Report) -> str:
     """Return a report as one HTML page, the same bytes for the same report."""
     by_record = {one.record: one for one in report.measurements}
@@ -98,7 +110,10 @@ def html(report: Report) -> str:
                     "forest": list(_forest([row for row in report.claims if row.system == name], by_record)),
                     "measurements": [one for one in report.measurements if one.system == name],
                     "trainings": [one for one in report.trainings if one.system == name],
-                    "curves": [one for one in report.curves if one.system == name],
+                    "panels": {
+                        record: list(_panels(curves))
+                        for record, curves in groupby(report.curves, key=lambda one: one.record)
+                    },
                     "defects": [one for one in report.defects if one.system in (name, _shared(report, systems))],
                 }
                 for name in systems
@@ -135,6 +150,17 @@ def _forest(rows: Iterable[ClaimRow], by_record: dict[str, Measurement]) -> Iter
             f"({low:.2f} to {high:.2f}), {beside.protocol}, {beside.checkpoint}"
         )
         yield ForestRow(row.id, told, beside.verdict, drawn, beside.record)
+
+
+def _panels(curves: Iterable[Curve]) -> Iterable[Panel]:
+    """Put the curves of one training together by what they tell."""
+    found: dict[str, list[Curve]] = {}
+    for one in curves:
+        found.setdefault(one.quantity, []).append(one)
+    for quantity, runs in found.items():
+        values = [value for run in runs for _, value in run.points]
+        epochs = max(len(run.points) for run in runs)
+        yield Panel(quantity, tuple(runs), min(values), max(values), epochs, drawing.curves(runs))
 
 
 def _percent(row: ClaimRow) -> float | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from repro.compare import Attainability, share_text
-from repro.report.model import BitsRow, ClaimRow, Measurement, Report
+from repro.report.model import BitsRow, ClaimRow, Measurement, Report, Strip
 from repro.report.plain import counted, device, one_line, subject, table
 from repro.report.training_markdown import training_blocks
 from repro.schema import CONTRADICTIONS, Defect
@@ -24,6 +24,13 @@ _BITS_MEAN = (
     "with what is stored for this kind of machine and this stack. *unrecorded*: nothing is stored yet, which is no "
     "failure, and `repro record` adds it; *unstable*: two runs here differ."
 )
+_STRIPS_MEAN = (
+    "A strip is a trace in the order of computation, a sign for each tensor or stretch of them: `=` the stored bits, "
+    "`x` others, `~` others for some, `.` nothing stored."
+)
+_CELLS = 60
+_SOME = "~"
+_SIGNS = {"same": "=", "different": "x", "not compared": "."}
 _MEASUREMENTS_MEAN = (
     "*as-published* repeats the published evaluation with its defects, *corrected* repairs them. The interval is "
     "95 % (Wilson)."
@@ -43,10 +50,12 @@ def markdown(report: Report) -> str:
         _headline(report.headline),
         *_origin(report),
         *_bits(report),
+        *_strips(report),
         *_blocked(report),
         *_prepared(report),
         *_audits(report),
         *_measurements(report),
+        *_classes(report),
         *_claims(report),
         *training_blocks(report.trainings, escaped),
         *_curves(report),
@@ -98,6 +107,31 @@ def _bits(report: Report) -> Iterator[str]:
         ],
     )
     yield from _list(_invariance(row) for row in report.bits if row.invariance)
+
+
+def _strips(report: Report) -> Iterator[str]:
+    """Give the tensors of each trace in the order of computation, drawn in a line."""
+    rows = []
+    for row in report.bits:
+        if row.strip is None:
+            continue
+        first = row.strip.distances[0] if row.strip.distances else None
+        ulps = "" if first is None or first.ulps is None else f", at most {counted(first.ulps, 'ulp')}"
+        told = "" if first is None else f"tensor {first.place + 1}, {first.name}{ulps}"
+        place = ", ".join(part for part in (subject(row.system, row.model), row.data, row.what) if part)
+        rows.append([escaped(place), f"`{_drawn(row.strip)}`", str(row.strip.tensors), escaped(told)])
+    if rows:
+        yield "## Strips"
+        yield _STRIPS_MEAN
+        yield _table(["trace", "strip", "tensors", "first difference"], rows)
+
+
+def _drawn(strip: Strip) -> str:
+    """Return a strip as a line of signs."""
+    states = [one.state for one in strip.segments for _ in range(one.tensors)]
+    cells = min(_CELLS, len(states))
+    parts = [states[place * len(states) // cells : (place + 1) * len(states) // cells] for place in range(cells)]
+    return "".join(_SIGNS[part[0]] if len(set(part)) == 1 else _SOME for part in parts)
 
 
 def _invariance(row: BitsRow) -> str:
@@ -181,6 +215,36 @@ def _measurements(report: Report) -> Iterator[str]:
     yield from _list(
         f"{number}: {escaped('; '.join(_details(one)))}" for number, one in enumerate(report.measurements, start=1)
     )
+
+
+def _classes(report: Report) -> Iterator[str]:
+    """Give precision, recall and F1 of each class, and the confusion matrices."""
+    blocks = [block for number, one in enumerate(report.measurements, start=1) for block in _of_classes(number, one)]
+    if blocks:
+        yield "## Classes"
+        yield from blocks
+
+
+def _of_classes(number: int, one: Measurement) -> Iterator[str]:
+    known = [score for score in one.class_scores if score.images or score.answers]
+    if known and one.confusion:  # of very many classes a record holds no matrix, and a report no list
+        yield f"Measurement {number}, each class:"
+        rows = [
+            [escaped(score.name), *map(str, (score.images, score.answers, score.correct))]
+            + [_percent(value) for value in (score.precision, score.recall, score.f1)]
+            for score in known
+        ]
+        yield _table(["class", "images", "answers", "right", "precision", "recall", "F1"], rows)
+    if one.confusion:
+        names = one.classes if len(one.classes) == len(one.confusion) else range(len(one.confusion))
+        labels = [escaped(str(name)) for name in names]
+        yield f"Measurement {number}, confusion matrix; rows are true classes, columns answers:"
+        rows = [[name, *map(str, line)] for name, line in zip(labels, one.confusion, strict=True)]
+        yield _table(["", *labels], rows)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.2f} %"
 
 
 def _details(one: Measurement) -> Iterator[str]:

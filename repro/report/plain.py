@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from textwrap import wrap
 
 import tabulate
 
@@ -12,6 +13,8 @@ from repro.hardware.caps import described
 
 # Where the package wcwidth happens to be installed, columns would be padded otherwise than elsewhere.
 tabulate.WIDE_CHARS_MODE = False
+
+_WIDTH, _INDENT = 80, "  "
 
 _REFUSED = {"Cc", "Cf", "Cs"}
 """Control codes, invisible marks (text direction among them) and halves of surrogate pairs."""
@@ -36,6 +39,22 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]], *, style: str, 
     text = tabulate.tabulate(rows, headers, tablefmt=style, disable_numparse=True, maxcolwidths=widths)
     # Nothing stands behind the last column, so padding it only makes lines wrap in a terminal.
     return "\n".join(re.sub(r" +\|$", " |", re.sub(r"-{3,}\|$", "---|", line)).rstrip() for line in text.split("\n"))
+
+
+def narrow(headers: Sequence[str], rows: Sequence[Sequence[str]], below: Sequence[Sequence[str]]) -> str:
+    """Return a table for a terminal of 80 columns; what is long stands wrapped below its row.
+
+    Args:
+        rows: texts for the columns, short ones.
+        below: of each row, texts that get lines of their own; empty ones are left out.
+    """
+    head, line, *body = table(headers, [[one_line(text) for text in row] for row in rows], style="simple").split("\n")
+    lines = [head, line]
+    for shown, texts in zip(body, below, strict=True):
+        lines.append(shown)
+        for text in texts:
+            lines += wrap(one_line(text), _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
+    return "\n".join(lines)
 
 
 def counted(number: int, noun: str) -> str:

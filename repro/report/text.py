@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from textwrap import wrap
 
 from repro.report.build import bits_row
-from repro.report.plain import device, one_line, subject, table
+from repro.report.plain import device, narrow, subject
 from repro.report.reading import Reading
 from repro.schema import BitVerdict, Record
-
-_WIDTH = 80
-_INDENT = "  "
 
 
 def verdict_table(records: Iterable[Record]) -> str:
@@ -25,12 +21,6 @@ def verdict_table(records: Iterable[Record]) -> str:
         [subject(row.system, row.model), row.stage, row.data or "", device(row.device, row.isa), row.verdict]
         for row in rows
     ]
-    headers = ["model", "stage", "data", "on", "verdict"]
-    head, line, *body = table(headers, [[one_line(text) for text in row] for row in cells], style="simple").split("\n")
-    lines = [head, line]
-    for shown, row in zip(body, rows, strict=True):
-        lines.append(shown)
-        # A check has one protocol, which is not told.
-        for text in (row.what if row.stage == "eval" else "", row.sentence):
-            lines += wrap(one_line(text), _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
-    return "\n".join(lines)
+    # A check has one protocol, which is not told.
+    below = [(row.what if row.stage == "eval" else "", row.sentence) for row in rows]
+    return narrow(["model", "stage", "data", "on", "verdict"], cells, below)

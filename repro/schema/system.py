@@ -31,6 +31,7 @@ class Model(Frozen):
         load: ``(model, path) -> dict``: strict loading of a published checkpoint; returns what is told of it.
         predict: ``(model, inputs, settings) -> tensor (n, classes)`` of scores. Where a protocol prepares several
             views of an image, it combines them.
+        answers: what its scores are: ``probabilities`` up to a factor for each image, or ``logits``.
         training: ``(model, settings) -> step``; ``step(inputs, labels)`` does one step and returns the
             named tensors ``loss`` and ``scores``.
         training_settings: the published recipe, as plain data.
@@ -67,6 +68,7 @@ class Model(Frozen):
     build: str
     load: str
     predict: str
+    answers: Literal["probabilities", "logits"] = "probabilities"
     training: str
     training_settings: dict[str, Any] = {}
     recipes: tuple[Recipe, ...] = ()

@@ -17,7 +17,7 @@ from statistics import fmean
 from typing import Any
 
 from repro.compare.retrained import Spread, TrainingJudgement, judge_training, spread_of
-from repro.digest import file_digest
+from repro.digest import file_digest, folder_digest
 from repro.errors import MissingFile, UsageError
 from repro.hardware.probe import read_profile
 from repro.paths import expected_folder
@@ -25,6 +25,7 @@ from repro.schema import Arithmetic, Device, Recipe, Record, TrainingVerdict, re
 from repro.stages.artifact import local_path
 from repro.stages.call import REFERENCE_THREADS, Call
 from repro.stages.etl import EMBEDDED
+from repro.stages.labels import check_labels
 from repro.stages.progress import say
 from repro.stages.times import timing
 from repro.stages.training.saved import FINISHED, TRAJECTORY
@@ -174,6 +175,7 @@ def planned(
     modified += [f"random weights instead of {changed.starts_from}"] if path is None and changed.starts_from else []
     modified += [f"gradients of units of {unit} images"] if unit is not None else []
     modified += [f"{processes} processes with a part of each batch"] if processes > 1 and not canonical else []
+    check_labels(call.system, call.model, call.data)
     for split in dict.fromkeys([changed.train, *changed.watched, changed.test]):  # told before a child starts
         call.data.labels(call.data.rows(call.system.split(split)))
     return Plan(call, changed, tuple(modified), tuple(seeds), images, path, workers, every, keep_every, processes, unit)
@@ -183,10 +185,10 @@ def _start(call: Call, recipe: Recipe, start: str | None) -> Path | None:
     if start == RANDOM or (start is None and recipe.starts_from is None):
         return None
     path = None if start is None else local_path(start)
-    if path is None or not path.is_file():
+    if path is None or not path.exists():
         raise MissingFile(
             f"{call.name} starts from {recipe.starts_from}" + ("" if start is None else f", and there is no {start}"),
-            next_step="give it with --start FILE or artifact:ID, or --start random for random weights",
+            next_step="give it with --start PATH or artifact:ID, or --start random for random weights",
         )
     if call.model.start is None:
         raise UsageError(f"{call.name} declares no way to start from a file")
@@ -227,8 +229,10 @@ class Plan:
     @cached_property
     def inputs(self) -> dict[str, str]:
         """Digests of all that is read."""
-        start = {} if self.start is None else {"start": file_digest(self.start)}
-        return {**self.call.inputs, **start}
+        if self.start is None:
+            return self.call.inputs
+        digest = folder_digest(self.start) if self.start.is_dir() else file_digest(self.start)
+        return {**self.call.inputs, "start": digest}
 
     @cached_property
     def folder(self) -> Path:
@@ -267,7 +271,6 @@ class Plan:
 
     def _trained(self, parameters: dict[str, Any], force: bool) -> Record:
         started = time.monotonic()
-        answer: dict[str, Any] | None = None
         runs, outputs = [], {}
         for seed in self.seeds:
             folder = self.folder / f"seed-{seed}"
@@ -277,18 +280,14 @@ class Plan:
             if told is None:
                 say(f"{self.call.name}: recipe {self.recipe.name}, seed {seed}, {self.call.data.name}")
                 with tempfile.TemporaryDirectory(prefix="repro-retrain-") as name:
-                    answer = self.call.run(self.task(seed, folder), Path(name) / "child")
-                told = answer["told"]
+                    told = self.call.run(self.task(seed, folder), Path(name) / "child")["told"]
             runs.append(told)
             outputs[f"trajectory-{seed}"] = self.call.results.save_file(folder / TRAJECTORY)
-        if answer is None:  # all seeds were there: the machine is asked alone
-            with tempfile.TemporaryDirectory(prefix="repro-retrain-") as name:
-                answer = {"switches": {}, **self.call.run({"task": "profile"}, Path(name) / "child")}
         return self.call.record(
             "retrain",
             parameters,
             self.inputs,
-            answer=answer,
+            answer=runs[0]["machine"],
             outputs=outputs,
             result=self._result(runs),
             timing=timing(started),
@@ -340,7 +339,9 @@ class Plan:
             "published_selection": self.recipe.selections[0].name,
             "selected_on_test": on_test,
             "spread": spreads,
-            "runs": [{name: value for name, value in run.items() if name not in ("rows", "code")} for run in runs],
+            "runs": [
+                {name: value for name, value in run.items() if name not in ("rows", "code", "machine")} for run in runs
+            ],
             "folder": self.folder.relative_to(self.call.results.folder).as_posix(),
             "curves": [{"seed": run["seed"], "epochs": run["rows"]} for run in runs],
         }

@@ -130,8 +130,10 @@ def retrain(task: dict[str, Any], folder: Path) -> dict[str, Any]:
 
     switches = make_deterministic(task["seed"], Caps(**task["caps"]).threads)
     training = Training.from_task(task)
-    told = (estimate if task["dry_run"] else train)(training, lambda: TensorflowBackend(training), Path(task["run"]))
-    return {**profile(task, folder), "switches": switches, "told": told}
+    machine, run = {**profile(task, folder), "switches": switches}, Path(task["run"])
+    if task["dry_run"]:
+        return {"told": estimate(training, lambda: TensorflowBackend(training), run)}
+    return {"told": train(training, lambda: TensorflowBackend(training), run, machine)}
 
 
 def replay(task: dict[str, Any], folder: Path) -> dict[str, Any]:

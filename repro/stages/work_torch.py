@@ -172,9 +172,12 @@ def retrain(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     if task["processes"] > 1:
         task = {**task, "device": joined(task["device"])}
     training = Training.from_task(task)
-    told = (estimate if task["dry_run"] else train)(training, lambda: TorchBackend(training), Path(task["run"]))
     device: Device = "cuda" if task["device"].startswith("cuda") else "cpu"
-    return {"profile": _profile(caps, device), "switches": switches, "told": told}
+    machine = {"profile": _profile(caps, device), "switches": switches}
+    run = Path(task["run"])
+    if task["dry_run"]:
+        return {"told": estimate(training, lambda: TorchBackend(training), run)}
+    return {"told": train(training, lambda: TorchBackend(training), run, machine)}
 
 
 def replay(task: dict[str, Any], folder: Path) -> dict[str, Any]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterator
+from fnmatch import fnmatch
 from pathlib import Path
 
 from repro.compare.divergence import compare_traces
 from repro.errors import BadInput, UsageError
 from repro.schema import parse_json
+from repro.store.canonical import CanonicalDigest, CanonicalDigests
 from repro.store.expectations import Expectation, Expectations
 from repro.trace import Trace
+
+_NATIVE, _CANONICAL = "*/digests/*.json", "*/canonical.json"
 
 
 def explain_changes(folder: Path, revision: str) -> list[str]:
@@ -27,15 +31,48 @@ def explain_changes(folder: Path, revision: str) -> list[str]:
     """
     named = _git(folder, "rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}").strip()
     before = _git(folder, "ls-tree", "-r", "--name-only", named, ".").split("\n")
-    now = [path.relative_to(folder).as_posix() for path in folder.glob("*/digests/*.json")]
-    paths = sorted({*now, *(path for path in before if path.endswith(".json") and "/digests/" in path)})
+    now = [path.relative_to(folder).as_posix() for path in (*folder.glob(_NATIVE), *folder.glob(_CANONICAL))]
+    paths = sorted({*now, *(path for path in before if fnmatch(path, _NATIVE) or fnmatch(path, _CANONICAL))})
     lines: list[str] = []
     for path in paths:
         old = _git(folder, "show", f"{named}:./{path}") if path in before else None
         new = (folder / path).read_text(encoding="utf-8") if path in now else None
-        if old != new:
+        if old != new and fnmatch(path, _CANONICAL):
+            lines += _canonical_explained(_canonical(path, old), _canonical(path, new))
+        elif old != new:
             lines += _explained(path, _stored(path, old), _stored(path, new))
     return lines
+
+
+def _canonical_explained(old: CanonicalDigests | None, new: CanonicalDigests | None) -> Iterator[str]:
+    before = {} if old is None else {one.key: one for one in old.entries}
+    after = {} if new is None else {one.key: one for one in new.entries}
+    either = new or old
+    assert either is not None
+    for key in sorted({*before, *after}):
+        mine, other = after.get(key), before.get(key)
+        shown = mine or other
+        if mine == other or shown is None:
+            continue
+        subject = f"{either.system}/{shown.model} in {shown.arithmetic} on every machine, {shown.probe}"
+        yield f"{subject}: {_canonical_said(other, mine)}"
+
+
+def _canonical_said(before: CanonicalDigest | None, after: CanonicalDigest | None) -> str:
+    if after is None:
+        return "no longer stored"
+    who = f", by {after.recorded_by}" if after.recorded_by else ""
+    why = f"because: {after.reason}{who}"
+    if before is None:
+        return f"new, {', '.join(after.digests)}, {why}"
+    parts = [
+        part for part in {**before.digests, **after.digests} if before.digests.get(part) != after.digests.get(part)
+    ]
+    return f"changed: {', '.join(parts)}; {why}" if parts else f"the same bits, another reason; {why}"
+
+
+def _canonical(path: str, text: str | None) -> CanonicalDigests | None:
+    return None if text is None else CanonicalDigests.from_data(parse_json(text.encode(), path), path)
 
 
 def _explained(path: str, old: Expectations | None, new: Expectations | None) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """A trajectory: a chain of digests along a training. Equal links mean equal everything up to there.
 
-A link is made every n steps, and of the start:
+A link is made of the start, every n steps, and of the end:
 
     link = BLAKE3("repro-link/1", link before, step, weights, state, losses, order)
 

@@ -1,4 +1,4 @@
-"""Run in the TensorFlow stack: ``IMAGES FOLDER``. Writes each keyed model's logits as ``<model>.npy``."""
+"""Run in the TensorFlow stack: ``IMAGES FOLDER PRECISION MODEL...``. Writes keyed models' logits as ``<model>.npy``."""
 
 from __future__ import annotations
 
@@ -10,11 +10,16 @@ from tensorflow import keras
 
 from pipelines.lhc_net import model_tensorflow, weights_tensorflow
 
-inputs = np.load(sys.argv[1])
-for name in ("resnet34v2", "lhc_net", "lhc_net_controller"):
+images, folder, precision, *names = sys.argv[1:]
+inputs = np.load(images)
+keras.backend.set_floatx(precision)
+for name in names:
     model = getattr(model_tensorflow, name)()
     weights_tensorflow.fill_keyed(model, "contract-1")
     last = model.get_layer("fc3") if name == "resnet34v2" else model.fc3
     last.activation = keras.activations.linear
-    parts = [model(inputs[start : start + 32], training=False).numpy() for start in range(0, len(inputs), 32)]
-    np.save(Path(sys.argv[2]) / f"{name}.npy", np.concatenate(parts))
+    parts = [
+        model(inputs[start : start + 32].astype(precision), training=False).numpy()
+        for start in range(0, len(inputs), 32)
+    ]
+    np.save(Path(folder) / f"{name}.npy", np.concatenate(parts))

@@ -15,7 +15,7 @@ import pytest
 from pipelines.common.fer2013 import read_fer2013
 from repro.determinism.environment import child_environment
 from repro.errors import MissingStack
-from repro.schema import Caps
+from repro.schema import Caps, TrainingVerdict
 from repro.stages.stacks import find_stack
 from tests.command import Place
 from tests.conftest import ROOT
@@ -118,7 +118,7 @@ def test_sixty_four_images_are_learned_by_heart(trainings: Trainings, tmp_path: 
     assert told["losses"][-1] < 0.2 * told["losses"][0]
 
 
-def test_the_command_trains_and_counts_what_eval_counts(shared: Path, tmp_path: Path) -> None:
+def test_the_command_trains_tests_and_says_what_was_changed(shared: Path, tmp_path: Path) -> None:
     place = Place(tmp_path)
     data = ("--data", str(shared / "data" / "fer2013.csv.xz"))
     who = ("--system", "lhc-net", "--model", "resnet34v2")
@@ -126,7 +126,7 @@ def test_the_command_trains_and_counts_what_eval_counts(shared: Path, tmp_path: 
     ended = place.run("retrain", *who, *data, *few, "--json")
     assert ended.code == 0, ended.err
     result = ended.data()["records"][0]["result"]
-    assert result["verdict"] == "modified"
+    assert result["verdict"] == TrainingVerdict.MODIFIED
     assert "random weights instead of lhc-net-backbone-resnet34-no-top" in result["modified"]
     (run,) = result["runs"]
     assert (run["steps"], set(run["selections"])) == (3, {"best", "best-of-all-stages"})

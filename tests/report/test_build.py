@@ -360,6 +360,9 @@ def test_means_over_the_classes_are_in_every_format() -> None:
     assert one.means.recall == pytest.approx((1 / 3 + 4 / 7) / 2)
     assert one.classes == ("one", "two", "none")
     assert one.class_scores[1].f1 == pytest.approx(8 / 13)
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in markdown(report).split("\n") if "|" in line]
+    assert ["one", "3", "4", "1", "25.00 %", "33.33 %", "28.57 %"] in cells
+    assert ["0", "1", "2"] in cells, "three names, two rows: the matrix tells classes by number"
     for text in (markdown(report), html(report)):
         assert "45.24 %" in text
         assert "precision 45.83 %" in text

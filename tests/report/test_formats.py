@@ -81,6 +81,7 @@ def test_markdown_gives_the_answer_first() -> None:
         "## Bits",
         "## What could not run",
         "## Measurements",
+        "## Classes",
         "## Published numbers",
         "## Defects of the published code and data named above",
         "## Evidence",

@@ -93,6 +93,20 @@ def test_a_strip_is_green_until_the_first_divergence() -> None:
     assert [(one.place, one.name, one.ulps) for one in strip.distances] == [(2, "forward/c", 1), (3, "step1/d", 9)]
 
 
+def test_markdown_draws_the_strip_in_a_line() -> None:
+    names = [f"forward/{number:03}" for number in range(120)]
+    trace = Trace.from_entries([entry(name) for name in names])
+    digest = trace.digest()
+    record = made.check_rep("different")
+    told = {"sentence": "first difference", "comparison": {"distances": [{"name": "forward/061", "max_ulps": 3}]}}
+    record = record.model_copy(
+        update={"outputs": {"trace": digest}, "result": {**record.result, "bits": {**record.result["bits"], **told}}}
+    )
+    text = markdown(build_report(made.named(record), traces={digest: trace}))
+    assert f"`{'=' * 30}~{'=' * 29}`" in text
+    assert "tensor 62, forward/061, at most 3 ulps" in text
+
+
 def test_a_strip_of_a_long_trace_stays_small_and_keeps_the_farthest() -> None:
     names = [f"step/{number}" for number in range(5000)]
     strip = strip_of(

@@ -1,4 +1,4 @@
-"""A small training in this process: Deep-Emotion on a few drawn faces."""
+"""A small training in this process: Deep-Emotion on a few drawn faces, unless another model or data are asked for."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ MODEL = "deep-emotion/deep_emotion"
 
 
 def training(results: Path, *, epochs: int = 2, batch: int = 16, images: int | None = 64, **more: Any) -> Training:
-    """Return a training whose data lie decoded in ``results``."""
-    system, model = find_model(MODEL)
-    _, data = etl(system, "embedded", Results(results))
+    """Return a training whose data lie decoded in ``results``; ``model`` and ``data`` are as commands take them."""
+    system, model = find_model(more.pop("model", MODEL))
+    _, data = etl(system, more.pop("data", "embedded"), Results(results), model=model)
     recipe, _ = model.recipe(more.pop("recipe", None)).changed(
         epochs=epochs, batch=batch, settings=more.pop("settings", {})
     )

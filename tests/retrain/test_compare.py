@@ -65,14 +65,16 @@ def test_a_flipped_bit_is_found_at_its_step_and_in_its_tensor(tmp_path: Path) ->
 @pytest.mark.slow
 def test_training_again_says_which_of_two_records_was_disturbed(tmp_path: Path) -> None:
     sound, disturbed = tmp_path / "sound", tmp_path / "disturbed"
-    retrain(small.MODEL, results=sound, keep_every=5, **ASKED)
+    record = retrain(small.MODEL, results=sound, keep_every=5, **ASKED)
+    assert record.profile is not None
     nothing = dict.fromkeys(("recipe", "settings", "start"))
     caps: dict[str, Any] = {"isa": None, "threads": 1, "arithmetic": "native", "device": "cpu"}
     plan = planned(small.MODEL, results=disturbed, seeds=(0,), workers=0, keep_every=5, **nothing, **caps, **ASKED)
     folder = plan.folder / "seed-0"
     one = Training.from_task({**plan.task(0, folder), "model": small.MODEL, "data": plan.call.data.task(), **caps})
     small.make_deterministic(0, 1)
-    train(one, lambda: TorchBackend(one, Flipping), folder)
+    machine = {"profile": record.profile.to_data(), "switches": record.switches}
+    train(one, lambda: TorchBackend(one, Flipping), folder, machine)
     retrain(small.MODEL, results=disturbed, keep_every=5, **ASKED)
     ended = Place(tmp_path).run("compare", str(sound), str(disturbed), "--results", str(sound), "--json")
     assert ended.code == 1, ended.err

@@ -23,9 +23,10 @@ def _verdict(value: str, counts: list[int], *modified: str, **fields: object) ->
 def test_the_interval_is_students() -> None:
     # Table of t: 4.303 (2 degrees of freedom, 95 %), 9.925 (99 %).
     for level, quantile in ((0.95, 4.30265), (0.99, 9.92484)):
-        low, high = prediction_interval(0.5, 0.1, 3, level)
-        assert math.isclose(high - 0.5, quantile * 0.1 * math.sqrt(4 / 3), rel_tol=1e-5)
+        low, high = prediction_interval(0.5, 0.01, 3, level)
+        assert math.isclose(high - 0.5, quantile * 0.01 * math.sqrt(4 / 3), rel_tol=1e-5)
         assert math.isclose(low + high, 1.0)
+    assert prediction_interval(0.5, 0.1, 3, 0.99) == (0.0, 1.0)  # it would reach beyond what a share can be
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,12 @@ def test_another_seed_is_another_training(results: Path, whole: tuple[Path, Loop
     assert links[0][1].order != links[1][1].order
 
 
+def test_the_end_has_a_link_wherever_it_falls(results: Path, tmp_path: Path) -> None:
+    for until in (3, None):  # with a stop between, there is one link of it all the same
+        small.loop(small.training(results, every=3), tmp_path).run(until=until)
+    assert [link.step for link in Trajectory.read(tmp_path / TRAJECTORY).links] == [0, 3, 6, 8]
+
+
 def test_the_state_is_data_and_nothing_is_left_beside_it(whole: tuple[Path, Loop]) -> None:
     folder, loop = whole
     with np.load(folder / STATE, allow_pickle=False) as stored:

@@ -24,7 +24,7 @@ def test_without_room_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.Monke
     one = small.training(tmp_path / "results")
     monkeypatch.setattr(shutil, "disk_usage", lambda path: Usage(10**9, 10**9 - 10**6, 10**6))
     with pytest.raises(work.NoSpace, match=r"take up to \d MB, and 1 MB are free"):
-        work.train(one, lambda: TorchBackend(one), tmp_path / "run")
+        work.train(one, lambda: TorchBackend(one), tmp_path / "run", {})
     assert [path.name for path in (tmp_path / "run").iterdir()] == [LOCK]
 
 
@@ -34,7 +34,7 @@ def test_two_processes_do_not_train_in_one_folder(tmp_path: Path) -> None:
         work._locked(tmp_path / "run"),
         pytest.raises(work.AlreadyTraining, match=r"run of .* is being trained by another process"),
     ):
-        work.train(one, lambda: TorchBackend(one), tmp_path / "run")
+        work.train(one, lambda: TorchBackend(one), tmp_path / "run", {})
 
 
 def test_each_selection_is_tested_with_its_own_weights(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_each_selection_is_tested_with_its_own_weights(tmp_path: Path) -> None:
         images=48,
         declared=small.changed(one.recipe, selections=selections, test_protocols=["corrected"], protocol="corrected"),
     )
-    told: dict[str, Any] = work.train(one, lambda: TorchBackend(one), tmp_path / "run")
+    told: dict[str, Any] = work.train(one, lambda: TorchBackend(one), tmp_path / "run", {})
     chosen, rows = told["selections"], told["rows"]
     assert chosen["published"]["value"] == max(row["test accuracy"] for row in rows)
     assert chosen["honest"]["value"] == min(row["validation loss"] for row in rows)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from repro.errors import UsageError
+from repro.store.canonical import CanonicalDigest, CanonicalDigests, save_canonical
 from repro.store.expectations import Expectation, Expectations, save_expectations
 from repro.store.explain import explain_changes
 from repro.trace import TraceEntry
@@ -51,6 +52,30 @@ def test_what_changed_is_told_with_place_reason_and_name(folder: Path) -> None:
     assert changed.endswith("because: a new driver, by Ada")
     assert "the same bits, another reason; because: said better" in worded
     assert added.endswith("new, 1 tensors, because: a third model")
+
+
+def test_canonical_digests_are_told_by_their_parts(folder: Path) -> None:
+    def store(**digits: str) -> None:
+        entry = CanonicalDigest(
+            model="a_model",
+            probe="a probe",
+            arithmetic="canonical-1",
+            digests={part: digit * 64 for part, digit in digits.items()},
+            reason="a reason",
+        )
+        save_canonical(folder, CanonicalDigests(system="a-system", entries=(entry,)))
+
+    store(forward="a", training="b")
+    (new,) = explain_changes(folder, "HEAD")
+    assert new == (
+        "a-system/a_model in canonical-1 on every machine, a probe: new, forward, training, because: a reason"
+    )
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for command in (["add", "."], [*identity, "commit", "-qm", "second"]):
+        subprocess.run(["git", "-C", str(folder), *command], check=True)
+    store(forward="a", training="c")
+    (changed,) = explain_changes(folder, "HEAD")
+    assert changed.endswith("changed: training; because: a reason")
 
 
 def test_what_is_gone_is_told(folder: Path) -> None:

@@ -169,6 +169,8 @@ class Loop:
                 if selection.scope == "stage":
                     standing.best.pop(selection.name, None)
             self.backend.begin_stage(self.training.settings(following))
+        elif standing.step % self.training.every:
+            self._link()  # the end has one, too
         self._save()
 
     def pause(self) -> None:

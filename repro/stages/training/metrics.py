@@ -35,14 +35,16 @@ def watched_metrics(training: Training, backend: Backend, epoch: int) -> dict[st
         seed = seed_of(f"watch/{training.seed}/{epoch}/{split}")
         scores = split_scores(training, backend, split, protocol, seed, seed)
         labels = training.data.labels(training.rows(split)).astype(np.int64)
-        found[split] = metrics(scores, labels, protocol.batch)
+        found[split] = metrics(scores, labels, protocol.batch, logits=training.model.answers == "logits")
     return found
 
 
-def metrics(scores: np.ndarray, labels: np.ndarray, batch: int) -> dict[str, float]:
-    """Return every :data:`repro.schema.Metric` of scores that are probabilities up to a factor."""
+def metrics(scores: np.ndarray, labels: np.ndarray, batch: int, *, logits: bool = False) -> dict[str, float]:
+    """Return every :data:`repro.schema.Metric` of scores that are probabilities up to a factor, or logits."""
     right = scores.argmax(axis=1) == labels
     shares = scores.astype(np.float64)
+    if logits:
+        shares = np.exp(shares - shares.max(axis=1, keepdims=True))
     shares = shares[np.arange(len(labels)), labels] / shares.sum(axis=1)
     batches = [float(right[start : start + batch].mean()) for start in range(0, len(right), batch)]
     return {

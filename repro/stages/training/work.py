@@ -38,12 +38,13 @@ class NoSpace(PrerequisiteError):
     """The disk has less room than the training's files take."""
 
 
-def train(training: Training, make: Callable[[], Backend], folder: Path) -> dict[str, Any]:
+def train(training: Training, make: Callable[[], Backend], folder: Path, machine: dict[str, Any]) -> dict[str, Any]:
     """Train one seed to its end, going on from where its folder stands, and test what the selections chose.
 
     Args:
         make: builds the backend.
         folder: of this seed.
+        machine: ``profile`` and ``switches`` of this process, to be kept with what comes of it.
 
     Returns:
         what :data:`repro.stages.training.saved.FINISHED` holds.
@@ -58,7 +59,7 @@ def train(training: Training, make: Callable[[], Backend], folder: Path) -> dict
         if backend.is_first:
             held.enter_context(_locked(folder))
             _require_space(training, backend, folder)
-        return _trained(training, backend, folder)
+        return _trained(training, backend, folder, machine)
 
 
 @contextmanager
@@ -76,15 +77,15 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _trained(training: Training, backend: Backend, folder: Path) -> dict[str, Any]:
+def _trained(training: Training, backend: Backend, folder: Path, machine: dict[str, Any]) -> dict[str, Any]:
     label = f"{training.system.name}/{training.model.name} seed {training.seed}"
     with Progress(label, "steps") as progress:
         loop = Loop(training, backend, folder, progress.update, writes=backend.is_first)
         loop.run()
-    return _finished(training, backend, loop) if backend.is_first else {}
+    return _finished(training, backend, loop, machine) if backend.is_first else {}
 
 
-def _finished(training: Training, backend: Backend, loop: Loop) -> dict[str, Any]:
+def _finished(training: Training, backend: Backend, loop: Loop, machine: dict[str, Any]) -> dict[str, Any]:
     standing, folder = loop.standing, loop.folder
     chosen: dict[str, Any] = {}
     for selection in sorted(training.recipe.selections, key=lambda one: one.split is not None):  # the last are at hand
@@ -107,6 +108,7 @@ def _finished(training: Training, backend: Backend, loop: Loop) -> dict[str, Any
         "seed": training.seed,
         "steps": standing.step,
         "epochs": standing.epoch,
+        "machine": machine,
         "started": backend.started,
         "rows": standing.rows,
         "selections": {one.name: chosen[one.name] for one in training.recipe.selections},
