@@ -26,9 +26,10 @@ _BITS_MEAN = (
 )
 _STRIPS_MEAN = (
     "A strip is a trace in the order of computation, a sign for each tensor or stretch of them: `=` the stored bits, "
-    "`x` others, `.` nothing stored."
+    "`x` others, `~` others for some, `.` nothing stored."
 )
 _CELLS = 60
+_SOME = "~"
 _SIGNS = {"same": "=", "different": "x", "not compared": "."}
 _MEASUREMENTS_MEAN = (
     "*as-published* repeats the published evaluation with its defects, *corrected* repairs them. The interval is "
@@ -126,11 +127,11 @@ def _strips(report: Report) -> Iterator[str]:
 
 
 def _drawn(strip: Strip) -> str:
-    """Return a strip as a line of signs; one in which any tensor differs is ``x``."""
+    """Return a strip as a line of signs."""
     states = [one.state for one in strip.segments for _ in range(one.tensors)]
     cells = min(_CELLS, len(states))
     parts = [states[place * len(states) // cells : (place + 1) * len(states) // cells] for place in range(cells)]
-    return "".join(_SIGNS["different"] if "different" in part else _SIGNS[part[0]] for part in parts)
+    return "".join(_SIGNS[part[0]] if len(set(part)) == 1 else _SOME for part in parts)
 
 
 def _invariance(row: BitsRow) -> str:

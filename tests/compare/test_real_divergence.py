@@ -9,18 +9,12 @@ import pytest
 
 from repro.compare.machines import Run, group_runs
 from repro.hardware.cpu import own_levels
-from repro.registry import systems
 from repro.schema import Caps, Profile
 from repro.stages.call import Call
 from repro.trace import Trace
 from tests.command import Place
 
-MODELS = sorted(
-    f"{system.name}/{model.name}"
-    for system in systems().values()
-    for model in system.models[:1]
-    if model.framework == "torch"
-)
+MODELS = ("deep-emotion/deep_emotion", "lhc-net/lhc_net_torch", "poster/poster_v2_7cls", "rmn/resnet18")
 RUNS = {
     "default": Caps(threads=2),
     "avx2": Caps(isa="avx2", threads=2),
@@ -35,7 +29,7 @@ def test_four_runs_fall_into_classes_and_the_first_divergent_layer_is_named(mode
     call = Call.prepared(model, data="embedded", isa=None, device="cpu", results=tmp_path)
     task = {
         "task": "probe",
-        "protocol": call.system.probe_protocol,
+        "protocol": call.system.probe_protocol_of(call.model).name,
         "batch": call.model.probe_batch,
         "steps": 1,
         "prepare_all": False,

@@ -103,7 +103,7 @@ def test_markdown_draws_the_strip_in_a_line() -> None:
         update={"outputs": {"trace": digest}, "result": {**record.result, "bits": {**record.result["bits"], **told}}}
     )
     text = markdown(build_report(made.named(record), traces={digest: trace}))
-    assert f"`{'=' * 30}x{'=' * 29}`" in text
+    assert f"`{'=' * 30}~{'=' * 29}`" in text
     assert "tensor 62, forward/061, at most 3 ulps" in text
 
 
