@@ -33,7 +33,8 @@ def retrain(
     batch: Annotated[int | None, typer.Option("--batch", help="Images a step, instead of the recipe's.")] = None,
     images: Annotated[int | None, typer.Option("--images", help="Only the first so many images of each split.")] = None,
     start: Annotated[
-        str | None, typer.Option("--start", help="File of the weights that the recipe starts from, or 'random'.")
+        str | None,
+        typer.Option("--start", help="File or folder of the weights that the recipe starts from, or 'random'."),
     ] = None,
     isa: options.Isa = None,
     arithmetic: Annotated[

@@ -172,5 +172,5 @@ def test_the_port_predicts_what_tensorflow_predicts(
             told = f"{precision}, largest relative difference of logits {difference:.2e}, {changed} predictions"
             print(f"\n{name}: {told}", end="")
         if precision == "float64":
-            assert difference <= 1e-9
+            assert difference <= 1e-8
         assert changed == 0 if name == "resnet34v2" or precision == "float64" else changed <= 5

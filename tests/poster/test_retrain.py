@@ -241,7 +241,7 @@ def test_twenty_steps_killed_and_resumed_with_any_number_of_workers(real: dict[s
 def test_64_images_are_memorised(real: dict[str, Any], tmp_path: Path) -> None:
     """With a higher rate than published and nothing drawn: 3.5e-5 is made for pretrained backbones."""
     settings = {"augmentation": {}, "learning_rate": 3e-4}
-    one = _training(real, images=64, stage={"epochs": 30, "batch": 16}, settings=settings)
+    one = _training(real, images=64, stage={"epochs": 30, "batch": 16}, settings=settings, every=1000)
     loop = small.loop(one, tmp_path / "run")
     loop._due = float("inf")
     loop.run()

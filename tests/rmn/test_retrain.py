@@ -276,7 +276,9 @@ def test_64_images_are_memorised(real: dict[str, Any], tmp_path: Path, name: str
     epochs = 30
     settings = {"augmentation": {"flip": 0.0, "degrees": 0.0}, "early_stop": epochs, "learning_rate": 1e-3}
     settings["schedule"] = {**recipe.RECIPE["schedule"], "patience": epochs}
-    one = _training(real, name, size=size, images=64, settings=settings, stage={"epochs": epochs, "batch": 16})
+    one = _training(
+        real, name, size=size, images=64, settings=settings, stage={"epochs": epochs, "batch": 16}, every=1000
+    )
     loop = small.loop(one, tmp_path / "run")
     loop._due = float("inf")
     assert loop.run()

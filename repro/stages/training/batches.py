@@ -10,7 +10,6 @@ from typing import TypeVar
 
 import numpy as np
 
-from repro.digest.draws import permutation
 from repro.registry import resolve
 from repro.schema import Samples, Stage
 from repro.stages.data import taken
@@ -19,23 +18,11 @@ from repro.stages.training.task import Batch, Training
 _Made = TypeVar("_Made")
 
 
-def epoch_rows(training: Training, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return an epoch's rows in their order, and their labels; they follow from seed and epoch alone."""
-    rows = training.rows(training.recipe.train)
-    labels = training.data.labels(rows).astype(np.int64)
-    name = f"order/{training.seed}/{epoch}"
-    if training.recipe.order is None:
-        places = permutation(name, len(rows))
-    else:
-        places = resolve(training.recipe.order)(labels, name)
-    return rows[places], labels[places]
-
-
 def epoch_batches(
     training: Training, stage: Stage, epoch: int, first: int, portion: Callable[[int], np.ndarray]
 ) -> Iterator[Batch]:
     """Yield this process's portions of an epoch's batches from number ``first`` on, prepared by the workers."""
-    rows, labels = epoch_rows(training, epoch)
+    rows, labels = training.order(epoch)
     count = training.steps_of(stage)
     make = partial(_batch, training, stage, epoch, rows, labels, portion)
     yield from made_ahead((partial(make, number) for number in range(first, count)), training.workers)

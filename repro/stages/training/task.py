@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from repro.registry import find_model
+from repro.digest.draws import permutation
+from repro.registry import find_model, resolve
 from repro.schema import Model, Recipe, Stage, System, settings_of
 from repro.stages.data import Images, StoredData
 from repro.trace import Trace
@@ -70,6 +71,14 @@ class Training:
         """Return the rows of a split, as many as are asked for."""
         return self.data.rows(self.system.split(split))[: self.limit]
 
+    def order(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """Return an epoch's rows in their order, and their labels; they follow from seed and epoch alone."""
+        rows = self.rows(self.recipe.train)
+        labels = self.data.labels(rows).astype(np.int64)
+        name = f"order/{self.seed}/{epoch}"
+        places = permutation(name, len(rows)) if self.recipe.order is None else resolve(self.recipe.order)(labels, name)
+        return rows[places], labels[places]
+
     def settings(self, stage: Stage) -> dict[str, Any]:
         """Return a stage's settings over the model's and the protocol's, for the trainer and the preparation."""
         protocol = self.system.protocol(self.recipe.protocol)
@@ -80,9 +89,7 @@ class Training:
 
         A recipe's own order may hold more or fewer images than the split; it is asked for the first epoch's.
         """
-        from repro.stages.training.batches import epoch_rows
-
-        count = len(epoch_rows(self, 0)[0])
+        count = len(self.order(0)[0])
         return count // stage.batch if not self.recipe.keeps_last else -(-count // stage.batch)
 
 
