@@ -116,11 +116,8 @@ def _finished(training: Training, backend: Backend, loop: Loop, machine: dict[st
         "code": training.code,
     }
     write_atomic(folder / FINISHED, pretty_json(told))
-    for path in (
-        *folder.glob("best-*.npz"),
-        folder / STATE,
-        folder / LOCK,
-    ):  # what was chosen is there in the published format
+    # What was chosen is there in the published format.
+    for path in (*folder.glob("best-*.npz"), folder / STATE, folder / LOCK):
         path.unlink(missing_ok=True)
     return told
 
