@@ -23,6 +23,7 @@ from repro.errors import (
     EXIT_OK,
     EXIT_PREREQUISITE,
     EXIT_USAGE,
+    MissingFile,
     ReproError,
     UnknownName,
     UsageError,
@@ -185,10 +186,19 @@ def _trained(options: dict[str, str]) -> tuple[System, Model]:
 
 
 def _training(options: dict[str, str]) -> str:
-    """Return the options of ``repro retrain``; without DATA= it says what it needs."""
+    """Return the options of ``repro retrain``.
+
+    Raises:
+        MissingFile: there is no DATA=; nothing is begun for that.
+    """
+    if not options["data"]:
+        raise MissingFile(
+            "no data to train on",
+            next_step="give DATA=path/to/fer2013.csv, or DATA=embedded for the drawn faces (nothing is judged)",
+        )
     arguments = [word for name in _OF_RETRAIN if options[name] for word in (f"--{name}", options[name])]
     arguments += [word for change in options["set"].split() for word in ("--set", change)]
-    return shlex.join([*arguments, *(["--data", options["data"]] if options["data"] else [])])
+    return shlex.join([*arguments, "--data", options["data"]])
 
 
 def _claimed() -> list[Artifact]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 import torch
@@ -152,9 +153,12 @@ def test_a_changed_parameter_is_quantised_anew(change: str) -> None:
 
 def test_weights_are_quantised_once(monkeypatch: pytest.MonkeyPatch) -> None:
     calls = []
-    once = convolution.weight_by_output
-    for module in (convolution, native):
-        monkeypatch.setattr(module, "weight_by_output", lambda weight: calls.append(1) or once(weight))
+
+    def counted(made: Any) -> Any:
+        return lambda *arguments, **options: calls.append(1) or made(*arguments, **options)
+
+    monkeypatch.setattr(convolution, "weight_by_output", counted(convolution.weight_by_output))
+    monkeypatch.setattr(native, "_pack_weight", counted(native._pack_weight))
     model, x = nn.Conv2d(3, 4, 3), torch.rand(2, 3, 5, 5)
     with canonical():
         for _ in range(3):
