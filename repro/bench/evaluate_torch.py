@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from repro.bench.measure import Benchmark
+from repro.errors import UsageError
 from repro.registry import benchmarked_models, resolve
 from repro.schema import Model, Protocol, System, settings_of
 from repro.stages.prepare import Feed, Watched
@@ -16,6 +17,7 @@ from repro.stages.prepare import Feed, Watched
 AT_MOST = 1 / 0.95
 _IMAGES = {True: 32, False: 512}  # by whether the input is larger than the images are
 _LARGE = 10_000  # values of one input
+_MOST_VIEWS = 8  # of an image; protocols that differ in drawing more of them tell nothing new
 
 
 def benchmarks(folder: Path) -> Iterator[Benchmark]:
@@ -29,10 +31,13 @@ def benchmarks(folder: Path) -> Iterator[Benchmark]:
     for system, model in benchmarked_models("torch"):
         for protocol in system.protocols_of(model):
             if len(protocol.seeds) <= 1:
-                yield _evaluated(system, model, protocol)
+                found = _evaluated(system, model, protocol)
+                if found is not None:
+                    yield found
 
 
-def _evaluated(system: System, model: Model, protocol: Protocol) -> Benchmark:
+def _evaluated(system: System, model: Model, protocol: Protocol) -> Benchmark | None:
+    """Return the benchmark, or ``None`` where there are more views or the model refuses them, as a port may."""
     network = resolve(model.build)().eval()
     predict, settings = resolve(model.predict), settings_of(protocol, model)
     images = resolve(system.embedded)().images
@@ -41,9 +46,15 @@ def _evaluated(system: System, model: Model, protocol: Protocol) -> Benchmark:
     batch = min(protocol.batch, max(1, count // 4))
     feed = Feed.of(system, model, protocol, images, rows, seed=0)
     views = len(feed.part(0, 1).inputs())
+    if views > _MOST_VIEWS:
+        return None
     if views > 1:  # a view costs what an image costs
         feed = feed.part(0, max(batch, count // views))
     in_memory = [torch.from_numpy(inputs) for inputs in feed.batches(batch)]
+    try:
+        predict(network, in_memory[0][:views], settings)
+    except UsageError:
+        return None
 
     def streamed() -> None:
         with one_thread():
