@@ -58,6 +58,7 @@ def digests(name: str, setting: str) -> dict[str, str]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(3600)  # two processes; the largest models take minutes each
 @pytest.mark.parametrize("name", torch_models())
 @pytest.mark.parametrize("setting", OTHERS)
 def test_every_setting_gives_the_digests_of_the_processors_own_kernels(name: str, setting: str) -> None:
