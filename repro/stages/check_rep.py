@@ -27,7 +27,7 @@ from repro.stages.times import timing
 from repro.trace import Trace
 
 _OTHER_THREADS = (2, 4)
-_LARGE = 1200  # MB: a model that takes more is tried with the first of these alone
+_SMALL = 950  # MB: a model that takes more is tried with the first of these alone
 _PIECES = (1, 16)
 _MEMORY = 3000  # MB for all processes that run at once
 _AT_ONCE = 2
@@ -88,8 +88,8 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
         folder = Path(name)
         pieces = tuple(size for size in _PIECES if size < probe["batch"])
 
-        def run(name: str, caps: Caps, *, prepare_all: bool, pieces: tuple[int, ...] = ()) -> Callable[[], Any]:
-            task = {"task": "probe", **probe, "prepare_all": prepare_all, "pieces": list(pieces)}
+        def run(name: str, caps: Caps, **asked: Any) -> Callable[[], Any]:
+            task = {"task": "probe", **probe, "prepare_all": True, "pieces": [], "describe": False, **asked}
             return lambda: call.run(task, folder / name, caps)
 
         def trace(name: str, file: str = "trace.json") -> Trace:
@@ -98,7 +98,7 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
         memory = call.model.probe_memory
         canonical = call.arithmetic == "canonical"
         again = Caps(isa=_LEAST, threads=2) if canonical else call.caps  # there, nothing that is varied may matter
-        others = () if canonical else _OTHER_THREADS if memory <= _LARGE else _OTHER_THREADS[:1]
+        others = () if canonical else _OTHER_THREADS if memory <= _SMALL else _OTHER_THREADS[:1]
         runs = f"two runs in fresh processes and {len(others)} with more threads"
         if canonical:
             runs = (
@@ -106,8 +106,8 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
             )
         say(f"{call.name}: {runs}, {call.data.name}")
         planned = [
-            run("first", call.caps, prepare_all=True, pieces=pieces),
-            run("second", again, prepare_all=True),
+            run("first", call.caps, pieces=list(pieces), describe=True),
+            run("second", again),
             *(
                 run(f"threads-{threads}", Caps(isa=call.caps.isa, threads=threads), prepare_all=False)
                 for threads in others
