@@ -16,8 +16,8 @@ SCORES = 2.0**-13
 FACTOR = 128
 """What an error may be beside native's where the network itself magnifies errors: 23 bits become 20, and outliers.
 
-Gradients are compared with float64 ones of the same decisions. Without, one switched maximum or rectifier costs percents,
-natively too, so that there a bound would be one on the network and not on the arithmetic."""
+Gradients are compared with float64 ones of the same decisions. Without, one switched maximum or rectifier costs
+percents, natively too, so that there a bound would be one on the network and not on the arithmetic."""
 
 
 @pytest.mark.slow
