@@ -70,12 +70,7 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     _training(recorder, system, model, network, task, data)
     (folder / "trace.json").write_text(recorder.trace().to_json(), encoding="utf-8")
     counted = count_size(network.eval(), inputs[:1])
-    reads = {}
-    if isinstance(recorder, OperationRecorder):
-        (folder / "operations.json").write_text(recorder.operations().to_json(), encoding="utf-8")
-        reads = recorder.reads()
-        if recorder.kept is not None:
-            np.save(folder / "kept.npy", recorder.kept, allow_pickle=False)
+    reads = recorder.operations.write(folder) if isinstance(recorder, OperationRecorder) else {}
     machine = _profile(caps, task["device"])
     return {"profile": machine, "switches": switches, "counted": counted, "reads": reads}
 
@@ -215,7 +210,7 @@ TASKS: dict[str, Callable[[dict[str, Any], Path], dict[str, Any]]] = {
 
 
 def _recorder(task: dict[str, Any]) -> Recorder:
-    """Return what records a probe: layers, and with ``operations`` (phase, layer, keep) one phase's operations too."""
+    """Return what records a probe: layers, and with ``operations`` (phase, keep) one phase's operations too."""
     if "operations" in task:
         return OperationRecorder(**task["operations"], one_nan=one_nan(task))
     return Recorder(one_nan=one_nan(task))
