@@ -48,7 +48,7 @@ def chosen(runs: Sequence[Run]) -> tuple[Run, Run]:
             return pairs[0][0], pairs[0][1]
         found = "; ".join(f"{_computed(pair[0])}: {len(pair)}" for pair in pairs) or "no two of one model"
     else:
-        found = f"{len(known)} records and {len(bare)} bare traces"
+        found = f"{len(known)} with a record and {len(bare)} without"
     raise UsageError(
         f"--deep wants two runs of one model, found {found}",
         next_step="choose with --model, or name the files of two records below RESULTS/records",

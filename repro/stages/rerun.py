@@ -113,7 +113,7 @@ class Rerun:
                 return
         if first is not None:
             self.trace, self.seen, self.reads = first
-        self.note = "does not come out here: its sketches are all there is"
+        self.note = f"does not come out here{self._otherwise()}: its sketches are all there is"
 
     def values(self, phase: str, entry: str) -> np.ndarray:
         """Run once more and return one operation's result whole."""
@@ -142,7 +142,8 @@ class Rerun:
     def _once(self, caps: Caps, phase: str, keep: str | None = None) -> Path:
         self._calls += 1
         folder = self._folder / str(self._calls)
-        say(f"{self._call.name}: again with {_shown(caps)}")
+        arithmetic = "" if self._asked.arithmetic == "native" else f", {self._asked.arithmetic}"
+        say(f"{self._call.name}: again with {_shown(caps)}{arithmetic}")
         task = {
             "task": "probe",
             **{name: getattr(self._asked, name) for name in ("protocol", "batch", "steps")},
@@ -160,6 +161,15 @@ class Rerun:
         names = list(recorded)
         upto = names[: names.index(name) + 1]
         return all(mine.get(one) == recorded[one] for one in upto)
+
+    def _otherwise(self) -> str:
+        """Return what the recorded run had that this one has not, beside the machine."""
+        record = self.run.record
+        if record is None:
+            return ""
+        others = ["code"] if record.inputs.get("code") != self._call.inputs["code"] else []
+        others += ["libraries"] if record.stack != self._call.environment.stack else []
+        return f" (it was made with other {' and '.join(others)})" if others else ""
 
     def _refuse(self, error: ReproError) -> None:
         self.refused, self.note = error, f"cannot be run again here: {error.message}"

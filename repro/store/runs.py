@@ -98,6 +98,7 @@ def _run(name: str, record: Record, trace: Trace) -> Run:
     what = str(record.result.get("probe", ""))
     arithmetic = parameters.get("arithmetic", "native")
     key = f"{record.stage} {record.system}/{record.model}, {arithmetic}, {what}"
+    caps += [str(arithmetic)] if arithmetic != "native" else []
     label = ", ".join([name, *([str(parameters["device"])] if parameters.get("device") else []), *caps])
     return Run(label=label, key=key, trace=trace, fields=_fields(record), record=record)
 
