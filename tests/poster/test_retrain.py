@@ -14,7 +14,6 @@ from torch import nn
 from torchvision.transforms import RandomErasing
 from torchvision.transforms import functional as transforms
 
-from pipelines.common.containers import read_container
 from pipelines.poster import recipe
 from pipelines.poster.augment import _jittered, _turned, augment, balanced_order
 from pipelines.poster.model_torch import PosterV2
@@ -28,6 +27,7 @@ from repro.errors import BadInput, MissingFile
 from repro.schema import Samples
 from repro.stages.training.loop import Loop
 from tests.retrain import small
+from tests.retrain.photographs import as_caer_s
 from tests.retrain.test_loop import outcome
 
 STUDENT = recipe.THREE["augmentation"]["main.py"]
@@ -194,15 +194,7 @@ def test_recipes_name_what_there_is() -> None:
 @pytest.fixture(scope="module")
 def real(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Return what a training takes on photographs of FER2013 laid out as CAER-S, whose classes it has."""
-    data = read_container(shared / "data" / "fer2013.csv.xz")
-    names = ("Anger", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
-    root = tmp_path_factory.mktemp("faces")
-    for usage, folder, each in ((0, "train", 10), (1, "valid", 1)):
-        for label, name in enumerate(names):
-            rows = np.flatnonzero((data.labels == label) & (data.usages == usage))[:each]
-            (root / folder / name).mkdir(parents=True)
-            for row in rows:
-                Image.fromarray(data.images[row]).save(root / folder / name / f"{row:05d}.png")
+    root = as_caer_s(shared / "data" / "fer2013.csv.xz", tmp_path_factory.mktemp("faces"))
     return {"data": str(root), "results": tmp_path_factory.mktemp("results")}
 
 
