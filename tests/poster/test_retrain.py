@@ -235,9 +235,13 @@ def test_64_images_are_memorised(real: dict[str, Any], tmp_path: Path) -> None:
     settings = {"augmentation": {}, "learning_rate": 3e-4}
     one = _training(real, images=64, stage={"epochs": 30, "batch": 16}, settings=settings, every=1000)
     loop = small.loop(one, tmp_path / "run")
-    loop._due = float("inf")
-    loop.run()
-    losses = [row["loss"] for row in loop.standing.rows]
-    assert losses[0] > 1.5
-    assert losses[-1] < 0.2
-    assert loop.standing.rows[-1]["accuracy"] == 1.0
+    rows = loop.standing.rows
+    while not (rows and rows[-1]["accuracy"] == 1 and rows[-1]["loss"] < 0.2) and len(rows) < 30:
+        loop._due = float("inf")
+        loop.run(until=4 * len(rows) + 4)
+        print(
+            f"epoch {rows[-1]['epoch']}: loss {rows[-1]['loss']:.4f}, accuracy {rows[-1]['accuracy']:.4f}", flush=True
+        )
+    assert rows[0]["loss"] > 1.5
+    assert rows[-1]["loss"] < 0.2
+    assert rows[-1]["accuracy"] == 1.0
