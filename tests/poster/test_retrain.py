@@ -231,14 +231,13 @@ def test_twenty_steps_killed_and_resumed_with_any_number_of_workers(real: dict[s
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_64_images_are_memorised(real: dict[str, Any], tmp_path: Path) -> None:
-    """With a higher rate than published and nothing drawn: 3.5e-5 is made for pretrained backbones."""
-    settings = {"augmentation": {}, "learning_rate": 3e-4}
-    one = _training(real, images=64, stage={"epochs": 30, "batch": 16}, settings=settings, every=1000)
+    """At the published rate, with nothing drawn: at 3e-4 it was seen to answer one class for good."""
+    one = _training(real, images=64, stage={"epochs": 60, "batch": 4}, settings={"augmentation": {}}, every=1000)
     loop = small.loop(one, tmp_path / "run")
     rows = loop.standing.rows
-    while not (rows and rows[-1]["accuracy"] == 1 and rows[-1]["loss"] < 0.2) and len(rows) < 30:
+    while not (rows and rows[-1]["accuracy"] == 1 and rows[-1]["loss"] < 0.2) and len(rows) < 60:
         loop._due = float("inf")
-        loop.run(until=4 * len(rows) + 4)
+        loop.run(until=16 * len(rows) + 16)
         print(
             f"epoch {rows[-1]['epoch']}: loss {rows[-1]['loss']:.4f}, accuracy {rows[-1]['accuracy']:.4f}", flush=True
         )

@@ -142,8 +142,8 @@ class Loop:
         for split, found in metrics.items():
             if not math.isfinite(found["loss"]):
                 tensor = f"scores of {split} after epoch {epoch + 1}"
-                told = f"seed {training.seed}: the {tensor} are not finite, though the weights are"
-                raise NotFinite(told, step=standing.step, tensor=tensor)
+                sentence = f"seed {training.seed}: the {tensor} are not finite, though the weights are"
+                raise NotFinite(sentence, step=standing.step, tensor=tensor)
         told = self.backend.epoch_ended(standing.stage_epoch, metrics)
         row: dict[str, Any] = {
             "epoch": epoch + 1,
