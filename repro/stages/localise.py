@@ -122,6 +122,7 @@ class _Rerun:
             "task": "probe",
             **{name: asked[name] for name in ("protocol", "batch", "steps")},
             "prepare_all": True,
+            "describe": False,
             "pieces": [],
             "operations": {"phase": phase, "layer": layer, "keep": keep},
         }

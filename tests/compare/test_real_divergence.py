@@ -33,6 +33,7 @@ def test_four_runs_fall_into_classes_and_the_first_divergent_layer_is_named(mode
         "batch": call.model.probe_batch,
         "steps": 1,
         "prepare_all": False,
+        "describe": True,
         "pieces": [],
     }
     runs = []
