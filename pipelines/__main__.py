@@ -16,6 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from repro.errors import (
     EXIT_CONTRADICTION,
     EXIT_INTERNAL,
@@ -33,7 +35,8 @@ from repro.paths import expected_folder, project_root
 from repro.registry import chosen_models, one_model, systems
 from repro.report.text import verdict_table
 from repro.report.training_text import training_text
-from repro.schema import Artifact, BitVerdict, Model, Record, System, read_json
+from repro.schema import Arithmetic, Artifact, BitVerdict, Model, Record, System, read_json
+from repro.stages.check_rep import MEMORY, memory_needed
 from repro.stages.fetch import declared
 from repro.stages.paper import PAPER, checked_models, sentences
 from repro.stages.stacks import find_stack
@@ -132,6 +135,7 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
         limits += ["--arithmetic", options["arithmetic"]]
     if options["isa"]:
         limits += ["--isa", options["isa"]]
+    dearest: Arithmetic = "native" if options["arithmetic"] in ("", "native") else "canonical"
     stacks = {f"{system.name}/{model.name}": str(find_stack(model.stack).python) for system, model in chosen}
     config: dict[str, Any] = {
         "target": target,
@@ -142,6 +146,7 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
         "protocol": options["protocol"] or "probe",
         "steps": f"--steps {shlex.quote(options['steps'])}" if options["steps"] else "",
         "limits": shlex.join(limits),
+        "memory": {f"{system.name}/{model.name}": memory_needed(model, dearest) for system, model in chosen},
         "certify": "--certify" if _switched_on("certify", options["certify"]) else "",
         "results": str(results),
         "fetch": "",
@@ -261,6 +266,7 @@ def _snakemake(config: dict[str, Any]) -> int:
         command = [sys.executable, "-m", "snakemake", "report"]
         command += ["--snakefile", str(project_root() / "pipelines" / "Snakefile"), "--configfile", file.name]
         command += ["--cores", str(len(os.sched_getaffinity(0))), "--forceall", "--nolock", "--rerun-incomplete"]
+        command += ["--resources", f"mem_mb={max(MEMORY, psutil.virtual_memory().available * 3 // 4 // 10**6)}"]
         command += ["--quiet", "all", "--nocolor", "--keep-going"]
         return subprocess.run(command, check=False, stdout=_STANDARD_ERROR).returncode
 

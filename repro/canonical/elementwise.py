@@ -1,7 +1,7 @@
 """Chains of float64 operations in which every product is exact, each rounded once to float32.
 
 Products of two float32 fit 48 bits, so a compiler that fuses multiply and add changes nothing. Constants are
-rounded to float32 once, on entry.
+rounded to float32 once, on entry. The chains of optimisers are compiled where a C compiler is, with the same bits.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import struct
 import torch
 from torch import Tensor
 
-from repro.canonical import functions
+from repro.canonical import functions, native
 
 
 def constant(value: float) -> float:
@@ -33,21 +33,29 @@ def add(x: Tensor, y: Tensor, alpha: float = 1.0) -> Tensor:
     """RN32(x + alpha*y)."""
     if alpha == 1:
         return x + y
+    if native.chains(x, y):
+        return native.chain("add_scaled", x, y, y, constant(alpha))
     return (x.double() + y.double() * constant(alpha)).float()
 
 
 def multiply_add(x: Tensor, a: Tensor, b: Tensor, value: float = 1.0) -> Tensor:
     """addcmul: RN32(x + v*RN32(a*b))."""
+    if native.chains(x, a, b):
+        return native.chain("add_product", x, a, b, constant(value))
     return (x.double() + (a * b).double() * constant(value)).float()
 
 
 def divide_add(x: Tensor, a: Tensor, b: Tensor, value: float = 1.0) -> Tensor:
     """addcdiv: RN32(x + v*RN32(a/b))."""
+    if native.chains(x, a, b):
+        return native.chain("add_quotient", x, a, b, constant(value))
     return (x.double() + (a / b).double() * constant(value)).float()
 
 
 def interpolate(a: Tensor, b: Tensor, weight: Tensor | float) -> Tensor:
     """lerp: RN32(a + w*RN32(b - a))."""
+    if not isinstance(weight, Tensor) and native.chains(a, b):
+        return native.chain("add_difference", a, b, a, constant(weight))
     return (a.double() + (b - a).double() * operand(weight, a).double()).float()
 
 

@@ -267,3 +267,17 @@ void affine(const float *x, const float *a, const float *c, int64_t outer, int64
             for (int64_t i = 0; i < inner; i++) to[i] = (float)((double)from[i] * factor + shift);
         }
 }
+
+/* out = float32(x + value * float32(TERM)) in float64, element by element: what optimisers are made of. The product of two
+ * float32 is exact in float64. */
+#define CHAIN(name, TERM) \
+    void name(const float *x, const float *a, const float *b, double value, int64_t count, float *out) { \
+        _Pragma("omp parallel for schedule(static)") for (int64_t i = 0; i < count; i++) { \
+            float term = TERM; \
+            out[i] = (float)((double)x[i] + (double)term * value); \
+        } \
+    }
+CHAIN(add_scaled, a[i])
+CHAIN(add_product, a[i] * b[i])
+CHAIN(add_quotient, a[i] / b[i])
+CHAIN(add_difference, a[i] - b[i])

@@ -36,6 +36,9 @@ _INSTRUCTIONS = {
 
 _VNNI = ("avx512_vnni", "-mavx512vnni")
 
+CHAINS = ("add_scaled", "add_product", "add_quotient", "add_difference")
+"""RN32(RN64(x + value*t)) with t = a, RN32(a*b), RN32(a/b), RN32(a - b)."""
+
 _PLANES = 6  # int16 values of a channel pair
 _FLOAT32_FACTORS = BITS - 127
 """Groups whose exponent is below are quantised in float64, by another route."""
@@ -78,7 +81,7 @@ def library() -> ctypes.CDLL | None:
         found = ctypes.CDLL(str(_built()))
     except (OSError, subprocess.CalledProcessError):
         return None
-    for name in ("largest", "pack_activations", "pack_weights", "convolve", "affine"):
+    for name in ("largest", "pack_activations", "pack_weights", "convolve", "affine", *CHAINS):
         getattr(found, name).restype = None
     return found
 
@@ -338,6 +341,26 @@ def affine(x: Tensor, factor: Tensor, shift: Tensor) -> Tensor:
     inner = x.numel() // max(1, outer * channels)
     numbers = map(ctypes.c_int64, (outer, channels, inner))
     kernels.affine(_pointer(x), _pointer(factor.contiguous()), _pointer(shift.contiguous()), *numbers, _pointer(y))
+    return y
+
+
+def chains(*tensors: Tensor) -> bool:
+    """Tell whether the kernels compute a chain of these: float32 on a CPU, laid out alike and without gaps."""
+    first = tensors[0]
+    alike = all(
+        one.dtype == torch.float32 and one.shape == first.shape and one.stride() == first.stride() and not one.is_cuda
+        for one in tensors
+    )
+    return alike and torch.ops.aten.is_non_overlapping_and_dense(first) and library() is not None
+
+
+def chain(name: str, x: Tensor, a: Tensor, b: Tensor, value: float) -> Tensor:
+    """Return one of :data:`CHAINS`; of three tensors that :func:`chains` takes."""
+    kernels = library()
+    assert kernels is not None
+    y = torch.empty_like(x)
+    numbers = ctypes.c_double(value), ctypes.c_int64(x.numel())
+    getattr(kernels, name)(_pointer(x), _pointer(a), _pointer(b), *numbers, _pointer(y))
     return y
 
 

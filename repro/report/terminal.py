@@ -8,7 +8,7 @@ from textwrap import wrap
 from repro.report.model import Report
 from repro.report.plain import counted, device, narrow, one_line, subject
 from repro.report.training_text import title
-from repro.schema import BitVerdict, ClaimVerdict
+from repro.schema import BitVerdict, ClaimVerdict, TrainingVerdict
 
 _WIDTH = 80
 _CONTRADICTED = frozenset({BitVerdict.DIFFERENT, BitVerdict.UNSTABLE})
@@ -69,7 +69,11 @@ def _trainings(report: Report) -> Iterator[str]:
     if report.trainings:
         cells = [[row.verdict, subject(row.system, row.model)] for row in report.trainings]
         below = [
-            [title(row).partition(", ")[2], f"modified: {'; '.join(row.modified)}" if row.modified else ""]
+            [
+                title(row).partition(", ")[2],
+                f"modified: {'; '.join(row.modified)}" if row.modified else "",
+                "; ".join(row.chosen) if row.verdict == TrainingVerdict.FAILED else "",
+            ]
             for row in report.trainings
         ]
         yield f"Trained anew:\n{narrow(['verdict', 'model'], cells, below)}"

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.compare.divergence import compare_traces
-from repro.schema import Arithmetic, Caps, Device, Record
+from repro.schema import Arithmetic, Caps, Device, Model, Record
 from repro.stages.call import Call
 from repro.stages.data import StoredData
 from repro.stages.etl import EMBEDDED
@@ -27,10 +27,13 @@ from repro.stages.times import timing
 from repro.trace import Trace
 
 _OTHER_THREADS = (2, 4)
-_LARGE = 1200  # MB: a model that takes more is tried with the first of these alone
+_SMALL = 950  # MB: a model that takes more is tried with the first of these alone
 _PIECES = (1, 16)
-_MEMORY = 3000  # MB for all processes that run at once
+MEMORY = 3000
+"""MB for all processes of a check that run at once. A single one that takes more runs alone."""
+
 _AT_ONCE = 2
+_CANONICAL_MEMORY = 4  # times what a native probe takes, at most, of the models measured
 _CANONICAL_STEPS = 3
 _LEAST = "baseline"
 
@@ -77,6 +80,12 @@ def check_rep(
     )
 
 
+def memory_needed(model: Model, arithmetic: Arithmetic) -> int:
+    """Return the MB that a check's processes take together at most."""
+    each = _memory(model, arithmetic)
+    return each * _at_once(each)
+
+
 def probe_name(probe: dict[str, Any], data: StoredData) -> str:
     """Return how expectations name what check-rep feeds: the data's content, not its container."""
     return f"check-rep 2, {probe['protocol']}, batch {probe['batch']}, steps {probe['steps']}, data {data.content}"
@@ -88,17 +97,17 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
         folder = Path(name)
         pieces = tuple(size for size in _PIECES if size < probe["batch"])
 
-        def run(name: str, caps: Caps, *, prepare_all: bool, pieces: tuple[int, ...] = ()) -> Callable[[], Any]:
-            task = {"task": "probe", **probe, "prepare_all": prepare_all, "pieces": list(pieces)}
+        def run(name: str, caps: Caps, **asked: Any) -> Callable[[], Any]:
+            task = {"task": "probe", **probe, "prepare_all": True, "pieces": [], "describe": False, **asked}
             return lambda: call.run(task, folder / name, caps)
 
         def trace(name: str, file: str = "trace.json") -> Trace:
             return Trace.read(folder / name / file)
 
-        memory = call.model.probe_memory
+        memory = _memory(call.model, call.arithmetic)
         canonical = call.arithmetic == "canonical"
         again = Caps(isa=_LEAST, threads=2) if canonical else call.caps  # there, nothing that is varied may matter
-        others = () if canonical else _OTHER_THREADS if memory <= _LARGE else _OTHER_THREADS[:1]
+        others = () if canonical else _OTHER_THREADS if memory <= _SMALL else _OTHER_THREADS[:1]
         runs = f"two runs in fresh processes and {len(others)} with more threads"
         if canonical:
             runs = (
@@ -106,15 +115,15 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
             )
         say(f"{call.name}: {runs}, {call.data.name}")
         planned = [
-            run("first", call.caps, prepare_all=True, pieces=pieces),
-            run("second", again, prepare_all=True),
+            run("first", call.caps, pieces=list(pieces), describe=True),
+            run("second", again),
             *(
                 run(f"threads-{threads}", Caps(isa=call.caps.isa, threads=threads), prepare_all=False)
                 for threads in others
             ),
         ]
         # The runs share nothing but the cores; what one computes cannot depend on another.
-        with ThreadPoolExecutor(max(1, min(_AT_ONCE, _MEMORY // memory))) as pool:
+        with ThreadPoolExecutor(_at_once(memory)) as pool:
             answer, *_ = pool.map(lambda planned_run: planned_run(), planned)
         first = trace("first")
         varied = {f"{threads} threads": trace(f"threads-{threads}") for threads in others}
@@ -133,6 +142,14 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
     return call.record(
         "check-rep", parameters, inputs, answer=answer, outputs=outputs, result=result, timing=timing(started)
     )
+
+
+def _memory(model: Model, arithmetic: Arithmetic) -> int:
+    return model.probe_memory * (_CANONICAL_MEMORY if arithmetic == "canonical" else 1)
+
+
+def _at_once(memory: int) -> int:
+    return max(1, min(_AT_ONCE, MEMORY // memory))
 
 
 def _compared(what: str, expected: Trace, actual: Trace) -> dict[str, Any]:

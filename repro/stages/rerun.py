@@ -148,6 +148,7 @@ class Rerun:
             "task": "probe",
             **{name: getattr(self._asked, name) for name in ("protocol", "batch", "steps")},
             "prepare_all": True,
+            "describe": False,
             "pieces": [],
             "operations": {"phase": phase, "keep": keep},
         }

@@ -57,6 +57,8 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
         (folder / f"pieces-{size}.json").write_text(trace.to_json(), encoding="utf-8")
     _training(recorder, system, model, network, task, data)
     (folder / "trace.json").write_text(recorder.trace().to_json(), encoding="utf-8")
+    if not task["describe"]:
+        return {"switches": switches}
     trainable = sum(int(np.prod(variable.shape)) for variable in network.trainable_variables)
     counted = {"parameters": {"trainable": trainable}}
     reads = recorder.operations.write(folder) if isinstance(recorder, OperationRecorder) else {}

@@ -39,11 +39,12 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     Args:
         task: ``model`` (system/model), ``device``, ``seed``, ``caps``, ``data``, ``protocol``, ``batch``, ``steps``;
             ``prepare_all``: digest all images as every protocol prepares them; ``pieces``: also run the forward
-            pass in pieces of these sizes.
+            pass in pieces of these sizes; ``describe``: also read the profile and count the model's size, which
+            takes a second.
         folder: receives ``trace.json`` and ``pieces-<size>.json``.
 
     Returns:
-        profile and switches of this process.
+        switches of this process; with ``describe`` its profile and the model's size; what operations read, if recorded.
     """
     caps = Caps(**task["caps"])
     switches = make_deterministic(task["seed"], caps.threads)
@@ -69,10 +70,12 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
             (folder / f"pieces-{size}.json").write_text(trace.to_json(), encoding="utf-8")
     _training(recorder, system, model, network, task, data)
     (folder / "trace.json").write_text(recorder.trace().to_json(), encoding="utf-8")
-    counted = count_size(network.eval(), inputs[:1])
-    reads = recorder.operations.write(folder) if isinstance(recorder, OperationRecorder) else {}
-    machine = _profile(caps, task["device"])
-    return {"profile": machine, "switches": switches, "counted": counted, "reads": reads}
+    answer: dict[str, Any] = {"switches": switches}
+    if task["describe"]:
+        answer |= {"counted": count_size(network.eval(), inputs[:1]), "profile": _profile(caps, task["device"])}
+    if isinstance(recorder, OperationRecorder):
+        answer["reads"] = recorder.operations.write(folder)
+    return answer
 
 
 def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:

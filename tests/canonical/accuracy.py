@@ -5,7 +5,9 @@ model (all torch models by default; minutes each on one core). Weights and image
 
 * scores: the largest error of a score against float64, divided by the largest score;
 * gradient: the norm of the whole gradient's error against float64 autograd, divided by the gradient's norm. Loss:
-  cross-entropy. Batch normalisation uses the batch; dropout and stochastic depth are off, so that all compute alike.
+  cross-entropy. Batch normalisation uses the batch, but in a model that cannot be trained; dropout and stochastic
+  depth are off, so that all compute alike;
+* same decisions: the same against a float64 network made to take the canonical one's decisions (``decisions.py``).
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from __future__ import annotations
 import argparse
 import copy
 import sys
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +26,7 @@ from repro.registry import chosen_models, one_model
 from repro.schema import Model
 from repro.stages.work_torch import _keyed_network
 from repro.trace.keyed import keyed_image
+from tests.canonical.decisions import Decisions
 
 BATCH = 2
 SALT = "accuracy"
@@ -37,6 +40,7 @@ class Errors:
     canonical_scores: float
     native_gradient: float
     canonical_gradient: float
+    same_decisions: float
 
 
 def torch_models() -> list[str]:
@@ -44,68 +48,77 @@ def torch_models() -> list[str]:
     return [f"{one.name}/{model.name}" for one, model in chosen_models(None, None) if model.framework == "torch"]
 
 
-def measure(name: str) -> Errors:
-    """Measure one model, named ``system/model``."""
+def measure(name: str, x: Tensor | None = None) -> Errors:
+    """Measure one model, named ``system/model``, on images ``x`` (keyed ones by default)."""
     _, model = one_model(*name.split("/"))
     network = _keyed_network(model, "cpu")
     wide = copy.deepcopy(network).double()
-    x = _images(model)
+    x = keyed_images(model, BATCH) if x is None else x
     with torch.no_grad():
-        right, native = _scores(wide(x.double())), _scores(network(x))
+        right, native = scores_of(wide(x.double())), scores_of(network(x))
         with canonical():
-            ours = _scores(network(x))
-    true_gradient = _gradient(wide, x.double())
-    native_gradient = _gradient(network, x)
-    with canonical():
-        our_gradient = _gradient(network, x)
+            ours = scores_of(network(x))
+    trained = model.probe_steps > 0
+    true_gradient = _gradient(wide, x.double(), trained=trained)
+    native_error = _distance(_gradient(network, x, trained=trained), true_gradient)
+    with canonical(), Decisions() as taken:
+        our_gradient = _gradient(network, x, trained=trained)
+    our_error = _distance(our_gradient, true_gradient)
+    del true_gradient  # a gigabyte each, for some
+    with Decisions(taken):
+        decided_error = _distance(our_gradient, _gradient(wide, x.double(), trained=trained))
     return Errors(
         float((native - right).abs().max() / right.abs().max()),
         float((ours - right).abs().max() / right.abs().max()),
-        float((native_gradient - true_gradient).norm() / true_gradient.norm()),
-        float((our_gradient - true_gradient).norm() / true_gradient.norm()),
+        native_error,
+        our_error,
+        decided_error,
     )
 
 
-def _images(model: Model) -> Tensor:
+def _distance(found: Tensor, right: Tensor) -> float:
+    return float((found - right).norm() / right.norm())
+
+
+def keyed_images(model: Model, count: int) -> Tensor:
     """Return keyed images as smooth as faces: noise of an eighth of the size, interpolated."""
     channels, *size = model.contract_shape
-    noise = torch.from_numpy(keyed_image((BATCH, channels, *(side // 8 for side in size)), SALT))
+    noise = torch.from_numpy(keyed_image((count, channels, *(side // 8 for side in size)), SALT))
     image = F.interpolate(noise, size=size, mode="bilinear") * model.contract_scale + model.contract_shift
-    return image.expand(BATCH, *model.input_shape).contiguous()
+    return image.expand(count, *model.input_shape).contiguous()
 
 
-def _scores(output: Tensor | tuple[Tensor, ...]) -> Tensor:
-    return (output if isinstance(output, Tensor) else output[0]).double()
+def scores_of(output: Tensor | tuple[Tensor, ...]) -> Tensor:
+    """Return what a network says of images, without what it says beside it in training."""
+    return output if isinstance(output, Tensor) else output[0]
 
 
-def _gradient(network: nn.Module, x: Tensor) -> Tensor:
+def _gradient(network: nn.Module, x: Tensor, *, trained: bool) -> Tensor:
     """Return the gradient by all parameters as one float64 vector; the network is left as it was."""
-    state = copy.deepcopy(network.state_dict())
-    network.train()
+    statistics = {name: value.clone() for name, value in network.named_buffers()}
+    network.train(trained)
     for module in network.modules():
         if "drop" in type(module).__name__.lower():
             module.eval()
     network.zero_grad()
-    output = network(x)
-    F.cross_entropy(output if isinstance(output, Tensor) else output[0], torch.arange(BATCH) % 2).backward()
+    F.cross_entropy(scores_of(network(x)), torch.arange(len(x)) % 2).backward()
     network.eval()
-    network.load_state_dict(state)
+    network.load_state_dict(statistics, strict=False)
     found = [torch.zeros_like(p) if p.grad is None else p.grad for p in network.parameters()]
     return torch.cat([gradient.detach().double().reshape(-1) for gradient in found])
 
 
 def row(name: str, errors: Errors) -> str:
     """Return the model's row of the table."""
-    values = (errors.native_scores, errors.canonical_scores, errors.native_gradient, errors.canonical_gradient)
-    return f"| {name} | " + " | ".join(f"{value:.1e}" for value in values) + " |"
+    return f"| {name} | " + " | ".join(f"{value:.1e}" for value in astuple(errors)) + " |"
 
 
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*")
-    print("| model | scores, native | scores, canonical | gradient, native | gradient, canonical |")
-    print("|---|---|---|---|---|")
+    print("| model | scores, native | scores, canonical | gradient, native | gradient, canonical | same decisions |")
+    print("|---|---|---|---|---|---|")
     for name in parser.parse_args().names or torch_models():
         print(row(name, measure(name)), flush=True)
     return 0

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from repro.canonical import convolution, native
+from repro.canonical import convolution, elementwise, native
 from repro.canonical.convolution import Geometry
 from repro.canonical.matrix import matrix_product
 from repro.canonical.normalise import batch_norm_evaluation
@@ -130,3 +130,31 @@ def test_under_lesser_instruction_sets(capability: str, root: Path) -> None:
     command = [sys.executable, "-m", "pytest", "-q", __file__, "-k", "not lesser", "-p", "no:cacheprovider"]
     answer = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stdout[-2000:]
+
+
+EXTREMES = [0.0, -0.0, 1.0, -1.5, 1e-45, -1e-40, 1.2e-38, 3.4e38, -3.4e38, float("inf"), float("-inf"), float("nan")]
+
+
+@pytest.mark.parametrize("value", [0.1, -1.0, 1e-30, 3e38, float("inf")])
+@pytest.mark.parametrize("chain", ["add", "multiply_add", "divide_add", "interpolate"])
+def test_chains_are_the_plain_ones_also_of_extremes(chain: str, value: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    corners = torch.cartesian_prod(*[torch.tensor(EXTREMES)] * 3)
+    numbers = [torch.cat([corner, drawn(70_000, seed=place)]) for place, corner in enumerate(corners.T)]
+    work = getattr(elementwise, chain)
+    operands = numbers[: 3 if chain in ("multiply_add", "divide_add") else 2]
+    found = work(*operands, value)
+    monkeypatch.setattr(native, "chains", lambda *_tensors: False)
+    plain = work(*operands, value)
+    assert torch.equal(torch.isnan(found), torch.isnan(plain))
+    kept = ~torch.isnan(plain)
+    assert torch.equal(found[kept].view(torch.int32), plain[kept].view(torch.int32))
+
+
+def test_a_chain_keeps_the_layout_and_leaves_what_lies_otherwise_to_the_plain_route() -> None:
+    last = drawn(2, 3, 4, 5).contiguous(memory_format=torch.channels_last)
+    found = elementwise.add(last, last, 0.3)
+    assert found.stride() == last.stride()
+    assert not native.chains(last, last.contiguous())
+    assert not native.chains(last[:, :2], last[:, :2])
+    assert not native.chains(last, last.double())
+    assert torch.equal(found, elementwise.add(last.contiguous(), last, 0.3))

@@ -130,6 +130,16 @@ def run(function: Function, inputs: tuple[torch.Tensor, ...], dy: torch.Tensor) 
     return [y.detach(), *(leaf.grad for leaf in leaves if leaf.grad is not None)]
 
 
+@pytest.mark.parametrize("name", [name for name, (_, inputs) in CASES.items() if any(x.ndim == 4 for x in inputs)])
+def test_the_layout_in_memory_does_not_matter(name: str) -> None:
+    function, inputs = CASES[name]
+    dy = normal(*function(*inputs).shape, seed=9)
+    moved = tuple(x.contiguous(memory_format=torch.channels_last) if x.ndim == 4 else x for x in inputs)
+    with canonical():
+        expected, found = run(function, inputs, dy), run(function, moved, dy)
+    assert all(torch.equal(one, other) for one, other in zip(expected, found, strict=True))
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_values_and_gradients_are_those_of_float64(name: str) -> None:
     function, inputs = CASES[name]

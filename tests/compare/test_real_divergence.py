@@ -41,6 +41,7 @@ def test_four_runs_fall_into_classes_and_the_first_divergent_layer_is_named(mode
         "batch": call.model.probe_batch,
         "steps": min(1, call.model.probe_steps),
         "prepare_all": False,
+        "describe": True,
         "pieces": [],
     }
     runs = []

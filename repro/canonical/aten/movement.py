@@ -6,7 +6,7 @@ from repro.canonical.aten.registry import PASSED, overloads
 
 VIEWS = (
     "view _unsafe_view _reshape_alias reshape t t_ transpose transpose_ permute expand unsqueeze unsqueeze_ squeeze "
-    "squeeze_ select slice unbind split split_with_sizes unfold as_strided alias detach detach_ diagonal "
+    "squeeze_ select slice unbind split split_with_sizes unfold as_strided as_strided_ alias detach detach_ diagonal "
     "flatten.using_ints movedim narrow view_as_real lift lift_fresh set_ resize_ unsafe_split"
 )
 COPIES = (
