@@ -75,7 +75,7 @@ def finish(verb: str, run: Callable[[], Answer], *, as_json: bool, receipt: Path
 
 _COLOURS = {
     "green": r"\b(identical|reproduced|certified)\b",
-    "red bold": r"\b(different|unstable|not reproduced)\b",
+    "red bold": r"\b(different|unstable|failed|not reproduced)\b",
     "yellow": r"\b(unrecorded|blocked|close|unattainable|not certified)\b",
 }
 

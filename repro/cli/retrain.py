@@ -67,6 +67,7 @@ def retrain(
     """Train a model anew by its published recipe, to the bit, and judge the claims by several seeds."""
 
     def run() -> Answer:
+        from repro.errors import Contradiction
         from repro.registry import one_model
         from repro.report.outcome import exit_code
         from repro.report.training_text import training_text
@@ -118,7 +119,9 @@ def retrain(
             lambda: train(name, **call, expected=expected, force=force),
         )
         text = "" if error is not None else training_text(record)
-        return Answer({"records": [record.to_data()]}, text, exit_code([record]), [error] if error else [])
+        failed = [run["failed"] for run in record.result.get("runs", []) if run["failed"]]
+        errors = [error] if error else [Contradiction(one["message"], next_step=one["next_step"]) for one in failed]
+        return Answer({"records": [record.to_data()]}, text, exit_code([record]), errors)
 
     finish("retrain", run, as_json=json, receipt=receipt)
 

@@ -4,7 +4,8 @@ A published number is one more draw from what training gives, if the training is
 prediction interval for one more draw: mean ± t * s * sqrt(1 + 1/n), with Student's t of n - 1 degrees of freedom.
 
 The rule: inside the 95 % interval ``reproduced``; outside it and inside the 99 % interval ``close``; outside both ``not
-reproduced``. Fewer than three seeds, or a training that is not as published, are ``not judged``.
+reproduced``. Fewer than three seeds, or a training that is not as published, are ``not judged``. A seed whose numbers
+ceased to be finite has no count: it is told of, and not among the seeds.
 """
 
 from __future__ import annotations
@@ -76,25 +77,30 @@ def prediction_interval(mean: float, deviation: float, count: int, level: float)
     return max(0.0, mean - half), min(1.0, mean + half)
 
 
-def judge_training(claim: Claim, spread: Spread, modified: Sequence[str]) -> TrainingJudgement:
+def judge_training(
+    claim: Claim, spread: Spread, modified: Sequence[str], failed: Sequence[int] = ()
+) -> TrainingJudgement:
     """Judge a claim by the rule of this module.
 
     Args:
         claim: about a count out of a known n.
         spread: of the published selection, by the claim's protocol and split.
         modified: how the training differs from the published one; nothing where it does not.
+        failed: seeds that came to no end.
     """
-    verdict, reason = _judged(claim, spread, modified)
+    verdict, reason = _judged(claim, spread, modified, failed)
     return TrainingJudgement(claim=claim.id, verdict=verdict, reason=reason)
 
 
-def _judged(claim: Claim, spread: Spread, modified: Sequence[str]) -> tuple[TrainingVerdict, str]:
+def _judged(
+    claim: Claim, spread: Spread, modified: Sequence[str], failed: Sequence[int]
+) -> tuple[TrainingVerdict, str]:
     seeds = len(spread.counts)
     told = f"{seeds} seed{'' if seeds == 1 else 's'}: mean {100 * spread.mean:.2f} %"
     if spread.interval is not None:
         low, high = spread.interval
         told += f", 95 % prediction interval {100 * low:.2f} to {100 * high:.2f} %"
-    told = f"printed {claim.printed}; {told}"
+    told = f"printed {claim.printed}; {told}" + "".join(f"; seed {seed} failed" for seed in failed)
     if modified:
         return TrainingVerdict.MODIFIED, f"{told}; not the published training: {'; '.join(modified)}"
     if claim_counts(claim) is None:

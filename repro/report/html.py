@@ -48,6 +48,7 @@ _SYMBOLS = {
     "not run": "–",
     "not judged": "–",
     "not judged: modified": "–",
+    "failed": "✗",
 }
 """A sign for each verdict, so that none is told by colour alone."""
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from repro.report.model import BitsRow, BlockedRow, ClaimRow, Report
 from repro.report.plain import device, one_line, subject
 from repro.report.training_model import TrainingRow
-from repro.schema import CONTRADICTIONS, BitVerdict, ClaimVerdict
+from repro.schema import CONTRADICTIONS, BitVerdict, ClaimVerdict, TrainingVerdict
 
 _PASSED = frozenset({BitVerdict.IDENTICAL, ClaimVerdict.REPRODUCED, ClaimVerdict.CLOSE})
 
@@ -35,7 +35,9 @@ def _cases(report: Report) -> Iterator[tuple[str, ElementTree.Element]]:
         told = blocked.message if blocked.next_step is None else f"{blocked.message}. Next: {blocked.next_step}"
         yield _case(blocked, blocked.what, BitVerdict.BLOCKED, told)
     for trained in report.trainings:
-        yield _case(trained, f"recipe {trained.recipe}", trained.verdict, "; ".join(trained.modified or trained.chosen))
+        failed = trained.verdict == TrainingVerdict.FAILED
+        why = trained.chosen if failed or not trained.modified else trained.modified
+        yield _case(trained, f"recipe {trained.recipe}", trained.verdict, "; ".join(why))
     for claim in report.claims:
         yield _claim(claim)
 
@@ -57,7 +59,7 @@ def _claim(row: ClaimRow) -> tuple[str, ElementTree.Element]:
 def _judged(classname: str, name: str, verdict: str, sentence: str) -> ElementTree.Element:
     case = ElementTree.Element("testcase", classname=one_line(classname), name=one_line(name))
     message = one_line(sentence if sentence.startswith(verdict) else f"{verdict}: {sentence}")
-    if verdict in CONTRADICTIONS:
+    if verdict in CONTRADICTIONS or verdict == TrainingVerdict.FAILED:
         ElementTree.SubElement(case, "failure", type=verdict, message=message)
     elif verdict in _PASSED:
         ElementTree.SubElement(case, "system-out").text = message

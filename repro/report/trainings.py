@@ -34,17 +34,23 @@ class _Trajectory(Part):
     link: str
 
 
+class _Failed(Part):
+    message: str
+
+
 class _Run(Part):
     seed: int
     steps: int
     epochs: int
+    failed: _Failed | None = None
     selections: dict[str, _Chosen]
     trajectory: _Trajectory
 
     def sentence(self) -> str:
-        chosen = ", ".join(f"{name} is epoch {one.epoch}" for name, one in self.selections.items())
-        end = self.trajectory.link[:16]
-        return f"seed {self.seed}: {self.steps} steps, {self.epochs} epochs, {chosen}; trajectory {end}"
+        done = [f"{self.steps} steps", f"{self.epochs} epochs"]
+        done += [f"{name} is epoch {one.epoch}" for name, one in self.selections.items()]
+        begun = f"seed {self.seed}: " if self.failed is None else f"{self.failed.message}; "
+        return f"{begun}{', '.join(done)}; trajectory {self.trajectory.link[:16]}"
 
 
 class _Told(Part):

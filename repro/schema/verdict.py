@@ -47,6 +47,8 @@ class TrainingVerdict(StrEnum):
     """Too few seeds, another number of images, or nothing to judge."""
     MODIFIED = "not judged: modified"
     """The training is not the published one."""
+    FAILED = "failed"
+    """A seed's loss or weights ceased to be finite; what the other seeds say stands with the claims."""
     BLOCKED = "blocked"
     """It could not run."""
 

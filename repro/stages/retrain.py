@@ -39,6 +39,7 @@ UNIT = 32
 """Images of a backward pass in canonical arithmetic."""
 
 _WORST_FIRST = (
+    TrainingVerdict.FAILED,
     TrainingVerdict.NOT_REPRODUCED,
     TrainingVerdict.CLOSE,
     TrainingVerdict.REPRODUCED,
@@ -95,12 +96,12 @@ def retrain(
 
     Returns:
         the record; its result holds ``verdict``, ``modified``, ``claims``, ``spread`` by selection and protocol,
-        ``runs`` and ``curves``.
+        ``runs`` and ``curves``. A run whose numbers ceased to be finite tells it in ``failed``, with step and tensor;
+        it is in no spread.
 
     Raises:
         UnknownName, UsageError: the call is wrong.
         MissingFile, MissingStack, BadInput, NoSpace: what is needed is not there.
-        NotFinite: a loss is NaN or infinite; the message names the first tensor that is.
     """
     plan = planned(
         model,
@@ -322,10 +323,12 @@ class Plan:
         }
 
     def _result(self, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        ended = [run for run in runs if run["failed"] is None]
         spreads = {
             selection.name: {
-                protocol: _spread(runs, selection.name, protocol).model_dump(mode="json")
+                protocol: _spread(ended, selection.name, protocol).model_dump(mode="json")
                 for protocol in self.recipe.test_protocols
+                if ended
             }
             for selection in self.recipe.selections
         }
@@ -348,7 +351,7 @@ class Plan:
 
     def _judged(self, result: dict[str, Any], expected: Path) -> dict[str, Any]:
         judged = self._judgements(result, expected)
-        found = {one.verdict for one in judged}
+        found = {one.verdict for one in judged} | {TrainingVerdict.FAILED for run in result["runs"] if run["failed"]}
         verdict = next((each for each in _WORST_FIRST if each in found), None)
         if verdict is None:
             verdict = TrainingVerdict.MODIFIED if self.modified else TrainingVerdict.NOT_JUDGED
@@ -357,8 +360,9 @@ class Plan:
     def _judgements(self, result: dict[str, Any], expected: Path) -> list[TrainingJudgement]:
         """Judge the claims of this model, test split and protocols by the published selection."""
         published = result["spread"][result["published_selection"]]
+        failed = [run["seed"] for run in result["runs"] if run["failed"]]
         return [
-            judge_training(claim, Spread.model_validate(published[claim.protocol]), self.modified)
+            judge_training(claim, Spread.model_validate(published[claim.protocol]), self.modified, failed)
             for claim in load_claims(expected)
             if (claim.system, claim.model_name, claim.split_name)
             == (self.call.system.name, self.call.model.name, self.recipe.test)

@@ -14,7 +14,6 @@ from torch import nn
 from torchvision.transforms import RandomErasing
 from torchvision.transforms import functional as transforms
 
-from pipelines.common.containers import read_container
 from pipelines.poster import recipe
 from pipelines.poster.augment import _jittered, _turned, augment, balanced_order
 from pipelines.poster.model_torch import PosterV2
@@ -28,6 +27,7 @@ from repro.errors import BadInput, MissingFile
 from repro.schema import Samples
 from repro.stages.training.loop import Loop
 from tests.retrain import small
+from tests.retrain.photographs import as_caer_s
 from tests.retrain.test_loop import outcome
 
 STUDENT = recipe.THREE["augmentation"]["main.py"]
@@ -194,15 +194,7 @@ def test_recipes_name_what_there_is() -> None:
 @pytest.fixture(scope="module")
 def real(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """Return what a training takes on photographs of FER2013 laid out as CAER-S, whose classes it has."""
-    data = read_container(shared / "data" / "fer2013.csv.xz")
-    names = ("Anger", "Disgust", "Fear", "Happy", "Sad", "Surprise", "Neutral")
-    root = tmp_path_factory.mktemp("faces")
-    for usage, folder, each in ((0, "train", 10), (1, "valid", 1)):
-        for label, name in enumerate(names):
-            rows = np.flatnonzero((data.labels == label) & (data.usages == usage))[:each]
-            (root / folder / name).mkdir(parents=True)
-            for row in rows:
-                Image.fromarray(data.images[row]).save(root / folder / name / f"{row:05d}.png")
+    root = as_caer_s(shared / "data" / "fer2013.csv.xz", tmp_path_factory.mktemp("faces"))
     return {"data": str(root), "results": tmp_path_factory.mktemp("results")}
 
 
@@ -239,13 +231,16 @@ def test_twenty_steps_killed_and_resumed_with_any_number_of_workers(real: dict[s
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_64_images_are_memorised(real: dict[str, Any], tmp_path: Path) -> None:
-    """With a higher rate than published and nothing drawn: 3.5e-5 is made for pretrained backbones."""
-    settings = {"augmentation": {}, "learning_rate": 3e-4}
-    one = _training(real, images=64, stage={"epochs": 30, "batch": 16}, settings=settings, every=1000)
+    """At the published rate, with nothing drawn: at 3e-4 it was seen to answer one class for good."""
+    one = _training(real, images=64, stage={"epochs": 60, "batch": 4}, settings={"augmentation": {}}, every=1000)
     loop = small.loop(one, tmp_path / "run")
-    loop._due = float("inf")
-    loop.run()
-    losses = [row["loss"] for row in loop.standing.rows]
-    assert losses[0] > 1.5
-    assert losses[-1] < 0.2
-    assert loop.standing.rows[-1]["accuracy"] == 1.0
+    rows = loop.standing.rows
+    while not (rows and rows[-1]["accuracy"] == 1 and rows[-1]["loss"] < 0.2) and len(rows) < 60:
+        loop._due = float("inf")
+        loop.run(until=16 * len(rows) + 16)
+        print(
+            f"epoch {rows[-1]['epoch']}: loss {rows[-1]['loss']:.4f}, accuracy {rows[-1]['accuracy']:.4f}", flush=True
+        )
+    assert rows[0]["loss"] > 1.5
+    assert rows[-1]["loss"] < 0.2
+    assert rows[-1]["accuracy"] == 1.0

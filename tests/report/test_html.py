@@ -8,7 +8,7 @@ from pathlib import Path
 
 import jsonschema
 
-from repro.report import build_report
+from repro.report import build_report, exit_code
 from repro.report.html import html
 from repro.report.junit import junit
 from repro.report.markdown import markdown
@@ -130,6 +130,21 @@ def test_a_training_tells_its_numbers_and_draws_its_curves() -> None:
         assert "2600 of 3589" in shown[name]
         assert "printed 74.42 %; 1 seed" in shown[name]
     assert "Of 1 training anew: 1 not judged: modified." in built.headline
+
+
+def test_a_training_that_failed_is_told_and_says_nothing_of_the_number() -> None:
+    record = made.training("failed")
+    failed = {"message": "seed 4: the loss of step 91 is nan; the first tensor that is not finite is forward/a"}
+    run = {**record.result["runs"][0], "failed": failed, "selections": {}}
+    spread = {"best": {}, "honest": {}}
+    record = record.model_copy(update={"result": {**record.result, "runs": [run], "spread": spread, "claims": []}})
+    built = build_report(made.named(record))
+    assert built.answer is Answer.UNKNOWN
+    assert "Of 1 training anew: 1 failed." in built.headline
+    assert exit_code([record]) == 1
+    for text in (html(built), markdown(built), junit(built)):
+        assert "seed 4: the loss of step 91 is nan" in text
+    assert 'type="failed"' in junit(built)
 
 
 def test_a_claim_that_training_contradicts_is_a_contradiction() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +10,13 @@ import torch
 
 from repro.determinism.switches_torch import make_deterministic
 from repro.registry import find_model
-from repro.schema import Recipe
+from repro.schema import Recipe, Record
 from repro.stages.etl import etl
+from repro.stages.retrain import planned
 from repro.stages.training.backend_torch import TorchBackend
 from repro.stages.training.loop import Loop
 from repro.stages.training.task import Training
+from repro.stages.training.work import train
 from repro.store.results import Results
 
 MODEL = "deep-emotion/deep_emotion"
@@ -54,3 +56,24 @@ def loop(
     make_deterministic(12345, 1)
     torch.rand(3)
     return Loop(one, TorchBackend(one, wrap), folder, writes=writes)
+
+
+def planted(
+    results: Path, record: Record, wrap: Callable[[Any], Any], *, seed: int = 0, asked: Mapping[str, Any], **more: Any
+) -> None:
+    """Train one seed of a call here, in its folder below ``results``, with another trainer than it declares.
+
+    Args:
+        record: of the same call elsewhere: its machine is told as this one.
+        asked: arguments of :func:`repro.stages.retrain.retrain`.
+        more: others, that change no bit.
+    """
+    caps: dict[str, Any] = {"isa": None, "threads": 1, "arithmetic": "native", "device": "cpu"}
+    usual = {**dict.fromkeys(("recipe", "settings", "start", "keep_every")), "workers": 0, **caps, **asked, **more}
+    plan = planned(MODEL, results=results, seeds=(seed,), **usual)
+    folder = plan.folder / f"seed-{seed}"
+    one = Training.from_task({**plan.task(seed, folder), "model": MODEL, "data": plan.call.data.task(), **caps})
+    make_deterministic(0, 1)
+    assert record.profile is not None
+    machine = {"profile": record.profile.to_data(), "switches": record.switches}
+    train(one, lambda: TorchBackend(one, wrap), folder, machine)

@@ -13,7 +13,10 @@ import pytest
 
 from repro.errors import UnknownName, UsageError
 from repro.registry import find_model
+from repro.stages.retrain import retrain
 from tests.command import Place
+from tests.retrain import small
+from tests.retrain.test_loop import Breaking
 
 TRAIN = ("retrain", "--system", "deep-emotion", "--data", "embedded", "--batch", "33", "--every", "1")
 SHORT = ("--images", "100", "--epochs", "1", "--json")
@@ -103,6 +106,39 @@ def test_canonical_bits_know_neither_processes_nor_kernels_nor_threads(
     lesser = _run(Place(tmp_path / "lesser"), *canonical, "--isa", "baseline", "--threads", "2")
     assert _bits(one) == _bits(two) == _bits(lesser)
     assert _bits(one) != _bits(trained[1])
+
+
+@pytest.mark.slow
+def test_a_seed_that_fails_is_recorded_and_the_others_run(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    asked = {"data": "embedded", "epochs": 1, "batch": 33, "images": 100, "every": 1}
+    first = retrain(small.MODEL, results=tmp_path / "first", **asked)
+    small.planted(place.results, first, lambda trainer: Breaking(trainer, 2), seed=1, asked=asked)
+    ended = place.run(*TRAIN, *SHORT, "--seeds", "3")
+    assert ended.code == 1, "a training that failed is no success"
+    told = ended.data()
+    result = told["records"][0]["result"]
+    assert result["verdict"] == "failed"
+    runs = result["runs"]
+    assert runs[0] == first.result["runs"][0]
+    assert [run["failed"] is None for run in runs] == [True, False, True]
+    assert (runs[1]["failed"]["step"], runs[1]["failed"]["tensor"]) == (2, "weight/conv3.weight")
+    assert len(result["spread"]["last"]["corrected"]["counts"]) == 2
+    assert "seed 1 failed" in result["claims"][0]["reason"]
+    assert "seed 1: the loss of step 3 is nan" in told["error"]["message"]
+    assert "a lower learning rate" in ended.err
+    again = place.run(*TRAIN, *SHORT, "--seeds", "3")
+    assert (again.code, again.data()) == (1, told)
+    assert "steps" not in again.err, "nothing was trained again"
+
+
+def test_a_training_all_of_whose_seeds_fail_is_told(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    ended = place.run(*TRAIN, *SHORT[:-1], "--set", "learning_rate=1e30")
+    assert ended.code == 1, ended.err
+    assert "recipe as-published, seed 0: failed" in ended.out
+    assert "the first tensor that is not finite is forward/" in ended.out
+    assert "Next: a lower learning rate" in ended.err
 
 
 @pytest.mark.slow

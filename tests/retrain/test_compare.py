@@ -13,11 +13,9 @@ from hypothesis import strategies as st
 
 from repro.compare.trajectories import compare_trajectories
 from repro.errors import BadInput
-from repro.stages.retrain import planned, retrain
-from repro.stages.training.backend_torch import TorchBackend
+from repro.stages.retrain import retrain
 from repro.stages.training.saved import TRAJECTORY
 from repro.stages.training.task import Training
-from repro.stages.training.work import train
 from repro.trace.trajectory import Link, Trajectory
 from tests.command import Place
 from tests.retrain import small
@@ -66,15 +64,7 @@ def test_a_flipped_bit_is_found_at_its_step_and_in_its_tensor(tmp_path: Path) ->
 def test_training_again_says_which_of_two_records_was_disturbed(tmp_path: Path) -> None:
     sound, disturbed = tmp_path / "sound", tmp_path / "disturbed"
     record = retrain(small.MODEL, results=sound, keep_every=5, **ASKED)
-    assert record.profile is not None
-    nothing = dict.fromkeys(("recipe", "settings", "start"))
-    caps: dict[str, Any] = {"isa": None, "threads": 1, "arithmetic": "native", "device": "cpu"}
-    plan = planned(small.MODEL, results=disturbed, seeds=(0,), workers=0, keep_every=5, **nothing, **caps, **ASKED)
-    folder = plan.folder / "seed-0"
-    one = Training.from_task({**plan.task(0, folder), "model": small.MODEL, "data": plan.call.data.task(), **caps})
-    small.make_deterministic(0, 1)
-    machine = {"profile": record.profile.to_data(), "switches": record.switches}
-    train(one, lambda: TorchBackend(one, Flipping), folder, machine)
+    small.planted(disturbed, record, Flipping, asked=ASKED, keep_every=5)
     retrain(small.MODEL, results=disturbed, keep_every=5, **ASKED)
     ended = Place(tmp_path).run("compare", str(sound), str(disturbed), "--results", str(sound), "--json")
     assert ended.code == 1, ended.err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import shutil
 from pathlib import Path
@@ -9,11 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from repro.digest import set_digest, tensor_digest
 from repro.errors import BadInput
 from repro.stages.training.loop import Loop, NotFinite
 from repro.stages.training.saved import STATE, TRAJECTORY, Best
+from repro.store.packed import load_packed
 from repro.trace.trajectory import Trajectory
 from tests.retrain import small
 
@@ -100,12 +103,57 @@ def test_a_damaged_state_is_told(results: Path, whole: tuple[Path, Loop], tmp_pa
 
 def test_a_loss_that_is_not_finite_is_traced_to_its_tensor(results: Path, tmp_path: Path) -> None:
     loop = small.loop(small.training(results, settings={"learning_rate": "1e30"}), tmp_path)
-    with pytest.raises(NotFinite, match=r"the loss of step \d+ is \w+; the first tensor that is not finite is \w+"):
+    with pytest.raises(
+        NotFinite, match=r"the loss of step \d+ is \w+; the first tensor that is not finite is \w+"
+    ) as first:
         loop.run()
     assert loop.standing.step >= 1
+    assert first.value.step == loop.standing.step + 1
+    assert (first.value.tensor or "").startswith("forward/")
     again = small.loop(small.training(results, settings={"learning_rate": "1e30"}), tmp_path)
-    with pytest.raises(NotFinite):
+    with pytest.raises(NotFinite) as second:
         again.run()
+    assert str(second.value) == str(first.value)
+
+
+class Breaking:
+    """A trainer after one of whose steps, and after a resumed one as well, a weight is NaN."""
+
+    def __init__(self, trainer: Any, step: int) -> None:
+        self._trainer, self._step, self._done = trainer, step, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._trainer, name)
+
+    def step(self, inputs: torch.Tensor, labels: torch.Tensor) -> Any:
+        values = self._trainer.step(inputs, labels)
+        self._done += 1
+        if self._done == self._step:
+            self._trainer.model.state_dict()["conv3.weight"].view(-1)[5] = math.nan
+        return values
+
+    def state(self) -> Any:
+        return {"trainer": self._trainer.state(), "done": self._done}
+
+    def restore(self, state: Any) -> None:
+        self._trainer.restore(state["trainer"])
+        self._done = state["done"]
+
+
+@pytest.mark.parametrize("broken", [3, 4, 8])  # in an epoch, at its end, at the very end
+@pytest.mark.parametrize("due", [0.0, math.inf])  # a state after each step, or the first alone
+def test_a_weight_that_is_not_finite_is_found_in_the_step_that_made_it(
+    results: Path, tmp_path: Path, broken: int, due: float
+) -> None:
+    loop = small.loop(small.training(results), tmp_path, lambda trainer: Breaking(trainer, broken))
+    loop._due = due
+    with pytest.raises(NotFinite, match=rf"is weight/conv3.weight of step {broken} ") as caught:
+        loop.run()
+    assert (caught.value.step, caught.value.tensor) == (broken, "weight/conv3.weight")
+    assert loop.standing.step == broken
+    assert len(loop.standing.rows) == (broken - 1) // 4
+    state, _ = load_packed(tmp_path / STATE)
+    assert all(np.isfinite(value).all() for value in state.values()), "what is saved is from before"
 
 
 def test_stages_begin_anew_from_the_weights_they_name(results: Path, tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ import pytest
 
 from repro.stages.training import work
 from repro.stages.training.backend_torch import TorchBackend
-from repro.stages.training.saved import FINISHED, LOCK
+from repro.stages.training.saved import FINISHED, LOCK, TRAJECTORY
 from tests.retrain import small
+from tests.retrain.test_loop import Breaking
 
 
 class Usage(NamedTuple):
@@ -59,3 +60,18 @@ def test_each_selection_is_tested_with_its_own_weights(tmp_path: Path) -> None:
         assert one_chosen["tests"]["corrected"]["counts"] == [round(48 * row["test accuracy"])], name
     assert (tmp_path / "run" / FINISHED).is_file()
     assert not list((tmp_path / "run").glob("*.npz")), "best and last are left in the published format"
+
+
+def test_a_seed_that_ceases_to_be_finite_leaves_what_was_chosen_before(tmp_path: Path) -> None:
+    one = small.training(tmp_path / "results", images=48, epochs=3)
+    told: dict[str, Any] = work.train(
+        one, lambda: TorchBackend(one, lambda trainer: Breaking(trainer, 5)), tmp_path / "run", {}
+    )
+    assert (told["failed"]["step"], told["failed"]["tensor"]) == (5, "weight/conv3.weight")
+    assert "a lower learning rate" in told["failed"]["next_step"]
+    assert (told["steps"], told["epochs"]) == (5, 1)
+    assert set(told["selections"]) == {"best"}, "the last weights are no checkpoint"
+    assert told["selections"]["best"]["epoch"] == 1
+    assert sorted(path.name for path in (tmp_path / "run").iterdir() if path.is_file()) == [
+        *("best.pt", FINISHED, TRAJECTORY),
+    ]

@@ -21,7 +21,7 @@ from repro.stages.training.batches import epoch_batches
 from repro.stages.training.board import Board
 from repro.stages.training.metrics import is_better, watched_metrics
 from repro.stages.training.saved import BOARD, STATE, TRAJECTORY, Best, Standing, best_file, kept_file, prune
-from repro.stages.training.task import Backend, Batch, Training
+from repro.stages.training.task import Backend, Training
 from repro.store.packed import load_packed, pack, save_packed
 from repro.trace import Trace
 from repro.trace.trajectory import TrajectoryWriter
@@ -31,7 +31,16 @@ _BOARD_STEPS = 50
 
 
 class NotFinite(Contradiction):
-    """A loss that is not finite. The message names the first tensor that is not."""
+    """A training that has left the finite numbers.
+
+    Attributes:
+        step: in which it did, the first being 1.
+        tensor: the first that is not finite; ``None`` where it could not be told.
+    """
+
+    def __init__(self, message: str, *, step: int, tensor: str | None) -> None:
+        super().__init__(message, next_step="a lower learning rate (--set learning_rate=...), or another seed")
+        self.step, self.tensor = step, tensor
 
 
 class Loop:
@@ -78,7 +87,7 @@ class Loop:
         """Train to the end, or until so many steps are done; return whether the end is reached.
 
         Raises:
-            NotFinite: a loss is NaN or infinite. The saved state is one before it.
+            NotFinite: a loss or a weight is NaN or infinite. The saved state is one before it.
         """
         standing = self.standing
         try:
@@ -100,7 +109,7 @@ class Loop:
         for batch in epoch_batches(self.training, stage, standing.epoch, standing.batch, self.backend.portion):
             loss, right = self.backend.step(batch, standing.step)
             if not math.isfinite(loss):
-                raise self._not_finite(batch, loss)
+                raise self._not_finite(standing.step, f"the loss of step {standing.step + 1} is {loss}")
             if self._chain is not None:
                 self._chain.step(loss, batch.whole)
             standing.step += 1
@@ -126,8 +135,15 @@ class Loop:
     def _epoch_ended(self) -> None:
         standing, training = self.standing, self.training
         epoch = standing.epoch
+        if not self._is_finite():
+            raise self._not_finite(standing.step - 1, f"weights are not finite after step {standing.step}")
         first = self.backend.is_first
         metrics = self.backend.shared(watched_metrics(training, self.backend, epoch) if first else None)
+        for split, found in metrics.items():
+            if not math.isfinite(found["loss"]):
+                tensor = f"scores of {split} after epoch {epoch + 1}"
+                sentence = f"seed {training.seed}: the {tensor} are not finite, though the weights are"
+                raise NotFinite(sentence, step=standing.step, tensor=tensor)
         told = self.backend.epoch_ended(standing.stage_epoch, metrics)
         row: dict[str, Any] = {
             "epoch": epoch + 1,
@@ -229,7 +245,7 @@ class Loop:
 
     def _save(self, also: Path | None = None) -> None:
         started = time.monotonic()
-        if self._chain is not None:
+        if self._chain is not None and self._is_finite():  # else the next loss tells, and the state is before it
             trainer, plain = pack(self.backend.state())
             weights, _ = pack(self.backend.weights())
             arrays = {f"weight/{name}": value for name, value in weights.items()}
@@ -246,22 +262,39 @@ class Loop:
         if self._writes:
             save_packed(path, pack(self.backend.weights())[0], {})
 
-    def _not_finite(self, batch: Batch, loss: float) -> NotFinite:
-        """Go back to the saved state, come up to the step again, and look for the first bad tensor in it."""
-        step = self.standing.step
-        Loop(self.training, self.backend, self.folder, writes=False).run(until=step)
-        trace = self.backend.traced_step(batch, step)
-        bad = next((entry for entry in trace if entry.sketch is not None and _is_bad(entry.shape, entry.sketch)), None)
-        where = "all tensors of its repetition are: the two runs differ"
-        if bad is not None:
-            where = (
-                f"the first tensor that is not finite is {bad.name} ({bad.operation}, shape {list(bad.shape)}, "
-                f"{bad.sketch.finite if bad.sketch else 0} of {math.prod(bad.shape)} values finite)"
-            )
-        return NotFinite(
-            f"seed {self.training.seed}: the loss of step {step + 1} is {loss}; {where}",
-            next_step="a lower learning rate (--set learning_rate=...), or another seed; what was saved before stays",
-        )
+    def _is_finite(self) -> bool:
+        arrays, _ = pack(self.backend.weights())
+        return all(bool(np.isfinite(array).all()) for array in arrays.values() if array.dtype.kind == "f")
+
+    def _not_finite(self, step: int, seen: str) -> NotFinite:
+        """Come up to a step again from the saved state, and name the first bad tensor in it or in one before it."""
+        tensor, where = None, "a training that keeps states names the tensor"
+        if (self.folder / STATE).exists():
+            again = self._again(step)
+            if not again._is_finite():
+                again = self._again(self._first_bad(step))
+            step, trace = again.standing.step, again.traced()
+            where = "all tensors of its repetition are finite: the two runs differ"
+            bad = next((one for one in trace if one.sketch is not None and _is_bad(one.shape, one.sketch)), None)
+            if bad is not None and bad.sketch is not None:
+                tensor = bad.name
+                where = (
+                    f"the first tensor that is not finite is {tensor} of step {step + 1} ({bad.operation}, "
+                    f"shape {list(bad.shape)}, {bad.sketch.finite} of {math.prod(bad.shape)} values finite)"
+                )
+        return NotFinite(f"seed {self.training.seed}: {seen}; {where}", step=step + 1, tensor=tensor)
+
+    def _again(self, until: int) -> Loop:
+        again = Loop(self.training, self.backend, self.folder, writes=False)
+        again.run(until=until)
+        return again
+
+    def _first_bad(self, step: int) -> int:
+        """Return how many steps are done before the one that leaves a weight which is not finite."""
+        again = self._again(0)
+        while again._is_finite() and again.standing.step < step:
+            again.run(until=again.standing.step + 1)
+        return again.standing.step - 1
 
 
 def _is_bad(shape: tuple[int, ...], sketch: Any) -> bool:

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 
 from repro.digest import file_digest, set_digest, tensor_digest
-from repro.errors import PrerequisiteError
+from repro.errors import PrerequisiteError, error_data
 from repro.schema import pretty_json, settings_of
 from repro.stages.prepare import Feed
 from repro.stages.progress import Progress
-from repro.stages.training.loop import Loop
+from repro.stages.training.loop import Loop, NotFinite
 from repro.stages.training.metrics import tested
 from repro.stages.training.saved import FINISHED, LOCK, STATE, TRAJECTORY
 from repro.stages.training.task import Backend, Training
@@ -52,7 +52,6 @@ def train(training: Training, make: Callable[[], Backend], folder: Path, machine
     Raises:
         AlreadyTraining: another process trains there.
         NoSpace: the disk has too little room; nothing was begun.
-        NotFinite: a loss is not finite.
     """
     backend = make()
     with ExitStack() as held:
@@ -79,18 +78,26 @@ def _locked(folder: Path) -> Iterator[None]:
 
 def _trained(training: Training, backend: Backend, folder: Path, machine: dict[str, Any]) -> dict[str, Any]:
     label = f"{training.system.name}/{training.model.name} seed {training.seed}"
+    failed = None
     with Progress(label, "steps") as progress:
         loop = Loop(training, backend, folder, progress.update, writes=backend.is_first)
-        loop.run()
-    return _finished(training, backend, loop, machine) if backend.is_first else {}
+        try:
+            loop.run()
+        except NotFinite as error:  # the same call would come to it again: that is how this seed ends
+            failed = {**error_data(error), "step": error.step, "tensor": error.tensor}
+    return _finished(training, backend, loop, machine, failed) if backend.is_first else {}
 
 
-def _finished(training: Training, backend: Backend, loop: Loop, machine: dict[str, Any]) -> dict[str, Any]:
+def _finished(
+    training: Training, backend: Backend, loop: Loop, machine: dict[str, Any], failed: dict[str, Any] | None
+) -> dict[str, Any]:
     standing, folder = loop.standing, loop.folder
     chosen: dict[str, Any] = {}
     for selection in sorted(training.recipe.selections, key=lambda one: one.split is not None):  # the last are at hand
-        loop.load(selection.name)
         best = standing.best.get(selection.name)
+        if failed is not None and best is None:
+            continue
+        loop.load(selection.name)
         weights = {name: tensor_digest(value) for name, value in backend.weights().items()}
         path = backend.save(folder / selection.name)
         chosen[selection.name] = {
@@ -111,7 +118,8 @@ def _finished(training: Training, backend: Backend, loop: Loop, machine: dict[st
         "machine": machine,
         "started": backend.started,
         "rows": standing.rows,
-        "selections": {one.name: chosen[one.name] for one in training.recipe.selections},
+        "failed": failed,
+        "selections": {one.name: chosen[one.name] for one in training.recipe.selections if one.name in chosen},
         "trajectory": {"link": links[-1].link, "links": len(links), "file": file_digest(folder / TRAJECTORY)},
         "code": training.code,
     }
