@@ -44,6 +44,7 @@ def chosen(runs: Sequence[Run]) -> tuple[Run, Run]:
         return runs[0], runs[1]
     if len(known) == len(runs):
         pairs = [pair for _, group in groupby(sorted(known, key=_computed), key=_computed) if len(pair := [*group]) > 1]
+        pairs = [pair for pair in pairs if _computed(pair[0]).startswith(f"{_STAGE} ")] or pairs
         if len(pairs) == 1 and len(pairs[0]) == 2:
             return pairs[0][0], pairs[0][1]
         found = "; ".join(f"{_computed(pair[0])}: {len(pair)}" for pair in pairs) or "no two of one model"

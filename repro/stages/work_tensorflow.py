@@ -57,12 +57,13 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
         (folder / f"pieces-{size}.json").write_text(trace.to_json(), encoding="utf-8")
     _training(recorder, system, model, network, task, data)
     (folder / "trace.json").write_text(recorder.trace().to_json(), encoding="utf-8")
-    if not task["describe"]:
-        return {"switches": switches}
-    trainable = sum(int(np.prod(variable.shape)) for variable in network.trainable_variables)
-    counted = {"parameters": {"trainable": trainable}}
-    reads = recorder.operations.write(folder) if isinstance(recorder, OperationRecorder) else {}
-    return {**profile(task, folder), "switches": switches, "counted": counted, "reads": reads}
+    answer: dict[str, Any] = {"switches": switches}
+    if task["describe"]:
+        trainable = sum(int(np.prod(variable.shape)) for variable in network.trainable_variables)
+        answer |= {**profile(task, folder), "counted": {"parameters": {"trainable": trainable}}}
+    if isinstance(recorder, OperationRecorder):
+        answer["reads"] = recorder.operations.write(folder)
+    return answer
 
 
 def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:

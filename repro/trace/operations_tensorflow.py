@@ -1,8 +1,8 @@
 """Records what a Keras model computes operation by operation, while it computes it eagerly.
 
 As :mod:`repro.trace.operations_torch`: every TensorFlow operation of one phase is seen, forward pass, gradients and
-optimiser. A weight is recorded when it is first read. TensorFlow calls back after each operation that runs outside a
-graph (``tensorflow/python/framework/op_callbacks.py``, which its own debugger uses).
+optimiser. The weights are recorded first, since operations read them unseen. TensorFlow calls back after each operation
+that runs outside a graph (``tensorflow/python/framework/op_callbacks.py``, which its own debugger uses).
 """
 
 from __future__ import annotations
@@ -19,11 +19,20 @@ from repro.trace.operations import SeenOperations
 from repro.trace.record_tensorflow import Recorder
 
 _MAKES_NOTHING = frozenset(
-    {"ExpandDims", "Identity", "IdentityN", "Reshape", "Shape", "ShapeN", "Size", "Squeeze", "StopGradient"}
+    {
+        "ExpandDims",
+        "Identity",
+        "IdentityN",
+        "ReadVariableOp",
+        "Reshape",
+        "Shape",
+        "ShapeN",
+        "Size",
+        "Squeeze",
+        "StopGradient",
+    }
 )
 """Operations that hand on what they read, or tell its shape."""
-
-_READS = "ReadVariableOp"
 
 
 class OperationRecorder(Recorder):
@@ -37,8 +46,7 @@ class OperationRecorder(Recorder):
     def __init__(self, phase: str, *, variables: Mapping[str, tf.Variable], keep: str | None = None) -> None:
         super().__init__()
         self._phase = phase
-        self._unread = {id(variable.handle): name for name, variable in variables.items()}
-        self._handles = [variable.handle for variable in variables.values()]  # alive, so that no id is taken twice
+        self._variables = variables
         self.operations = SeenOperations(keep)
         self._busy = False
 
@@ -57,6 +65,8 @@ class OperationRecorder(Recorder):
             if prefix != self._phase:
                 yield
                 return
+            for name, variable in self._variables.items():
+                self._see(f"weight {name}", variable.read_value(), "weight", [])
             op_callbacks.add_op_callback(self._called_back)
             try:
                 yield
@@ -70,11 +80,6 @@ class OperationRecorder(Recorder):
             return
         self._busy = True
         try:
-            if op_type == _READS:
-                name = self._unread.pop(id(inputs[0]), None)
-                if name is not None:
-                    self._see(f"weight {name}", outputs[0], "weight", [])
-                return
             made = [one for one in outputs if one.dtype.is_floating or one.dtype.is_complex]
             shapes = [list(one.shape) for one in inputs if one.dtype != tf.resource]
             for number, tensor in enumerate(made):

@@ -166,13 +166,15 @@ def test_operations_of_tensorflow_are_named(place: Place) -> None:
 def test_the_two_that_are_meant_are_chosen() -> None:
     bare = Trace.from_entries([trace_tensor("forward/a", np.zeros(1, np.float32), "a")])
 
-    def run(model: str | None) -> Run:
-        asked: dict[str, Any] = {"stage": "check-rep", "system": "s", "model": model, "parameters": {}, "inputs": {}}
+    def run(model: str | None, stage: str = "check-rep") -> Run:
+        asked: dict[str, Any] = {"stage": stage, "system": "s", "model": model, "parameters": {}, "inputs": {}}
         record = None if model is None else Record(**asked, result={"verdict": "identical"})
         return Run(label=str(model), key="check-rep", trace=bare, record=record)
 
     for models, wanted in (("ab", "ab"), (("a", None), ("a", None)), ("aba", "aa"), ("abcb", "bb")):
         assert [one.label for one in chosen([run(model) for model in models])] == [str(one) for one in wanted]
+    both = [run("a"), run("a"), *(run("a", "eval") for _ in range(3))]
+    assert [one.record.stage for one in chosen(both) if one.record] == ["check-rep", "check-rep"]
     for models, told in (
         ((None, None), "a trace alone"),
         ("abab", "check-rep s/a: 2; check-rep s/b: 2"),

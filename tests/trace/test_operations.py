@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+from pathlib import Path
+
 import numpy as np
 import pytest
+
+from repro.errors import MissingStack
+from repro.stages.stacks import find_stack
+from repro.trace import Trace
+from tests.conftest import ROOT
 
 torch = pytest.importorskip("torch")
 
@@ -67,3 +77,32 @@ def test_operations_are_recorded_only_in_the_asked_phase() -> None:
     with recorder.layers(network(), "contract"):
         network()(torch.zeros(1, 1, 8, 8))
     assert recorder.operations.trace().entries == ()
+
+
+@pytest.mark.slow
+def test_tensorflow_s_operations_are_seen_and_a_planted_ulp_is_found_at_its_own_weight(tmp_path: Path) -> None:
+    try:
+        python = find_stack("tensorflow").python
+    except MissingStack as error:
+        pytest.skip(str(error))
+    script = ROOT / "tests" / "trace" / "operations_in_tensorflow.py"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    ended = subprocess.run([python, script, tmp_path], env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    told = json.loads(ended.stdout)
+    assert told["same gradients"]
+    assert told["other phase"] == 0
+    traces = [Trace.read(tmp_path / name / "operations.json") for name in ("sound", "planted")]
+    first = compare_traces(*traces).first
+    assert first is not None
+    assert first.operation == "weight"
+    assert first.name.endswith(" weight dense/kernel:0")
+    element = first_difference(*(np.load(tmp_path / name / "kept.npy") for name in ("sound", "planted")))
+    assert element is not None
+    assert (element.index, element.ulps, element.differing, element.size) == ((2, 5), 1, 1, 7 * 144)
+    kinds = [entry.operation for entry in traces[0]]
+    assert kinds.index("Conv2D") < kinds.index("MatMul") < kinds.index("Conv2DBackpropFilter")
+    assert told["reads"][next(entry.name for entry in traces[0] if entry.operation == "Conv2D")] == [
+        [2, 8, 8, 1],
+        [3, 3, 1, 4],
+    ]
