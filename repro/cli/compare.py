@@ -19,8 +19,11 @@ def compare(
         typer.Argument(help="Traces, records, bundles or results folders, of any number of machines; two trainings."),
     ],
     deep: Annotated[
-        bool, typer.Option("--deep", help="Run the two models again here and name the operation at which they part.")
+        bool, typer.Option("--deep", help="Run the two again here and name the operation at which they part.")
     ] = False,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", help="Only runs of this model: its name, or system/model.")
+    ] = None,
     data: options.Data = "embedded",
     results: options.Results = Path("results"),
     json: options.Json = False,
@@ -30,35 +33,43 @@ def compare(
     def run() -> Answer:
         from itertools import groupby
 
-        from repro.compare.machines import group_runs
+        from repro.compare.machines import as_one, group_runs
         from repro.errors import EXIT_CONTRADICTION, EXIT_OK, UsageError
-        from repro.report.comparison import comparison_text
+        from repro.report.comparison import comparisons_text, counted_computations
         from repro.store.runs import read_runs
         from repro.store.trajectories import read_trained
 
         trained = [read_trained(source) for source in sources]
         if len(trained) == 2 and all(trained):
             return _trainings(trained[0], trained[1], data, results)
-        found_runs = read_runs(sources)
+        found_runs = [one for one in read_runs(sources) if model is None or _is_of(one, model)]
+        if not found_runs:
+            raise UsageError(f"no run is of the model {model}")
         if deep:
             return _deep(found_runs, data, results)
-        runs = sorted(found_runs, key=lambda one: one.key)
+        runs = sorted(as_one(found_runs), key=lambda one: one.key)
         groups = [list(group) for _, group in groupby(runs, key=lambda one: one.key)]
         found = [group_runs(group) for group in groups if len(group) > 1]
         if not found:
-            alone = "; ".join(f"{one.label}: {one.key}" for one in runs)
-            raise UsageError(f"no two runs are of the same computation: {alone}")
-        text = "\n\n".join(comparison_text(one) for one in found)
+            raise UsageError(
+                f"no two runs are of the same computation: {counted_computations([one.key for one in runs])}",
+                next_step="compare runs of one model, fed the same data by one protocol",
+            )
         single = [group[0].key for group in groups if len(group) == 1]
-        if single:
-            text += "\n\nonly one run each: " + "; ".join(single)
         told = {"groups": [one.model_dump(mode="json") for one in found], "alone": single}
         if len(found) == 1 and len(found[0].labels) == 2:
             told["comparison"] = found[0].pairs[0].comparison.model_dump(mode="json")
         code = EXIT_OK if all(one.identical for one in found) else EXIT_CONTRADICTION
-        return Answer(told, text, code)
+        return Answer(told, comparisons_text(found, single), code)
 
     finish("compare", run, as_json=json)
+
+
+def _is_of(run: Run, model: str) -> bool:
+    """Tell whether a run is of a model; a bare trace does not say, and stays."""
+    if run.record is None:
+        return True
+    return model in (run.record.model, f"{run.record.system}/{run.record.model}")
 
 
 def _trainings(a: list[Trained], b: list[Trained], data: str, results: Path) -> Answer:
@@ -91,14 +102,9 @@ def _trainings(a: list[Trained], b: list[Trained], data: str, results: Path) -> 
 
 
 def _deep(runs: list[Run], data: str, results: Path) -> Answer:
-    from repro.errors import EXIT_CONTRADICTION, UsageError
-    from repro.stages.localise import Side, localise
+    from repro.errors import EXIT_CONTRADICTION
+    from repro.report.comparison import localised_text
+    from repro.stages.localise import chosen, localise
 
-    sides = [Side(one.label, one.record, one.trace) for one in runs if one.record is not None]
-    if len(sides) != 2 or len(runs) != 2:
-        raise UsageError(
-            f"--deep wants two records, found {len(sides)} among {len(runs)} runs",
-            next_step="name the files of two records below RESULTS/records/check-rep",
-        )
-    found = localise(*sides, data=data, results=results)
-    return Answer({"localised": found.model_dump(mode="json")}, found.sentence, EXIT_CONTRADICTION)
+    found = localise(*chosen(runs), data=data, results=results)
+    return Answer({"localised": found.model_dump(mode="json")}, localised_text(found), EXIT_CONTRADICTION)

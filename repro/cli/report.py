@@ -36,9 +36,9 @@ def report(
         from repro.paths import expected_folder
         from repro.registry import systems
         from repro.report.build import build_report
-        from repro.report.markdown import markdown
         from repro.report.outcome import exit_code
         from repro.report.reading import stored_records, stored_traces
+        from repro.report.terminal import report_text
         from repro.report.write import write_report
         from repro.store.claims import load_claims, load_defects
         from repro.store.results import Results
@@ -54,8 +54,9 @@ def report(
             from repro.report.bundle import bundle_report
 
             written["bundle"] = bundle_report(bundle, built, records, traces, times=times)
-        places = "\n".join(f"{kind}: {path}" for kind, path in written.items())
-        text = f"{markdown(built)}\n{places}"
+        first = sorted(written.items(), key=lambda one: one[0] != "html")  # the one to open
+        places = "\n".join(f"{kind}: {path}" for kind, path in first)
+        text = f"{report_text(built)}\n\nThe whole report, with the evidence:\n{places}"
         return Answer({"report": built.to_data()}, text, exit_code(records.values(), built.claims))
 
     finish("report", run, as_json=json, receipt=receipt)

@@ -185,9 +185,7 @@ def _measure(expected: TraceEntry, actual: TraceEntry) -> dict[str, Any]:
         return {"no_distance": NoDistance.SHAPE}
     if expected.sketch is None or actual.sketch is None:
         return {"no_distance": NoDistance.NO_SKETCH}
-    mine, other = _sampled(expected, expected.sketch), _sampled(actual, actual.sketch)
-    if len(mine) != len(other):  # one of them is thinned
-        mine, other = (one if len(one) == min(len(mine), len(other)) else one[::THIN_STEP] for one in (mine, other))
+    mine, other = sampled_pair((expected, expected.sketch), (actual, actual.sketch))
     differing = int(np.count_nonzero(np.any(mine != other, axis=1)))
     fields = {
         "sampled": len(mine),
@@ -200,6 +198,21 @@ def _measure(expected: TraceEntry, actual: TraceEntry) -> dict[str, Any]:
         return {**fields, "no_distance": NoDistance.NO_ULPS}
     dtype = "<u2" if expected.dtype == "bfloat16" else np.dtype(expected.dtype).newbyteorder("<")
     return {**fields, "ulps": summarise_ulps(mine.view(dtype), other.view(dtype), expected.dtype)}
+
+
+def sampled_pair(a: tuple[TraceEntry, Sketch], b: tuple[TraceEntry, Sketch]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sampled values of two tensors of one dtype and shape, at the places that both keep.
+
+    Returns:
+        uint8 (values, item size) each: the values' little-endian bytes.
+
+    Raises:
+        BadInput: a sketch is damaged.
+    """
+    mine, other = _sampled(*a), _sampled(*b)
+    if len(mine) != len(other):  # one of them is thinned
+        mine, other = (one if len(one) == min(len(mine), len(other)) else one[::THIN_STEP] for one in (mine, other))
+    return mine, other
 
 
 def _sampled(entry: TraceEntry, sketch: Sketch) -> np.ndarray:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
-from itertools import combinations
+from itertools import combinations, zip_longest
 
 from repro.compare.divergence import Comparison, compare_traces
 from repro.errors import BadInput
@@ -31,7 +31,7 @@ class Run(Frozen):
     """One trace and where it was made.
 
     Attributes:
-        label: how the run is called, unique among those that are compared.
+        label: how the run is called, unique among those of one key.
         key: what was computed; only runs with one key are compared.
         trace: its tensors.
         fields: the machine and the stack, flat; empty where the trace is all there is.
@@ -89,7 +89,7 @@ class Statement(Frozen):
             Role.TOGETHER: f"all differences coincide with {' and '.join(self.fields)} together ({shown})",
             Role.NO_PART: f"no part is played by {named} ({shown})",
         }[self.role]
-        return f"{told}: {self.runs} runs"
+        return f"{told}; {self.runs} runs show it"
 
 
 class Grouping(Frozen):
@@ -115,6 +115,21 @@ class Grouping(Frozen):
     def identical(self) -> bool:
         """Whether all runs have the same bits in all tensors, and the same tensors."""
         return all(one.comparison.verdict == "identical" for one in self.pairs)
+
+
+def as_one(runs: Sequence[Run]) -> list[Run]:
+    """Return two runs of one stage and model, though otherwise asked for, under one key that tells in what.
+
+    Others are returned as they are.
+    """
+    if len(runs) != 2 or any(one.record is None for one in runs):
+        return list(runs)
+    heads, tails = zip(*(one.key.split(", ", 1) for one in runs), strict=True)
+    if heads[0] != heads[1]:
+        return list(runs)
+    parts = zip_longest(*(tail.split(", ") for tail in tails), fillvalue="nothing")
+    key = ", ".join([heads[0], *(a if a == b else f"{a} against {b}" for a, b in parts)])
+    return [one.model_copy(update={"key": key}) for one in runs]
 
 
 def group_runs(runs: Sequence[Run]) -> Grouping:
@@ -166,8 +181,7 @@ def statements(fields: Sequence[Mapping[str, Scalar]], classes: Sequence[Sequenc
         return ()
     found: dict[tuple[Role, tuple[int, ...]], list[str]] = {}
     all_names = {name for one in fields for name in one}
-    # what ran is named before what was asked
-    for name in sorted(all_names, key=lambda one: (one.startswith("caps."), one)):
+    for name in sorted(all_names, key=_order):
         values = [_shown(fields[place].get(name)) for place in known]
         split = tuple(values.index(value) for value in values)
         role = _role(split, [home[place] for place in known])
@@ -192,7 +206,7 @@ def _together(
     fields: Sequence[Mapping[str, Scalar]], known: Sequence[int], homes: Sequence[int]
 ) -> Iterator[Statement]:
     """Yield the first two fields that go with the classes together, though neither does alone."""
-    names = sorted({name for place in known for name in fields[place]}, key=lambda one: (one.startswith("caps."), one))
+    names = sorted({name for place in known for name in fields[place]}, key=_order)
     splits: dict[tuple[str, ...], str] = {}
     for name in names:
         values = tuple(_shown(fields[place].get(name)) for place in known)
@@ -204,6 +218,11 @@ def _together(
             fields_of = (first, second)
             yield Statement(role=Role.TOGETHER, fields=fields_of, values=tuple(dict.fromkeys(pairs)), runs=len(known))
             return
+
+
+def _order(name: str) -> tuple[bool, bool, str]:
+    """Order fields: what ran before what was asked, what a framework says of itself before its numbered libraries."""
+    return name.startswith("caps."), ".pools." in name, name
 
 
 def _role(split: Sequence[int], homes: Sequence[int]) -> Role | None:

@@ -53,7 +53,9 @@ def narrow(headers: Sequence[str], rows: Sequence[Sequence[str]], below: Sequenc
     for shown, texts in zip(body, below, strict=True):
         lines.append(shown)
         for text in texts:
-            lines += wrap(one_line(text), _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT)
+            lines += wrap(
+                one_line(text), _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False
+            )
     return "\n".join(lines)
 
 

@@ -1,205 +1,202 @@
 """``repro compare --deep``: the operation at which two runs part, by running their model again on this machine.
 
-Each of the two records is computed anew here with its own caps and arithmetic. Where that gives the recorded bits, the
-run is *at hand*, and its operations can be seen. With both at hand the first operation that differs is named, with the
-first element. With one at hand the operations of the divergent layer are named, and the layer's values are compared
-with the other's sketch.
+Each of the two is computed anew here with its own caps and arithmetic. Where that gives the recorded bits, the run is
+*at hand*, and its operations can be seen. With both at hand the first operation that differs is named, with the first
+element: of the whole phase, since what a model computes outside its layers runs before the layer that shows it. Else
+the sketches are compared, and the operation that makes the tensor is named with those that ran before it, back to the
+last tensor that both agree in.
 """
 
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from repro.compare.divergence import Comparison, Divergence, compare_traces
+from repro.compare.element import first_difference, first_sampled_difference
+from repro.compare.localised import Localised
+from repro.compare.machines import Run
+from repro.errors import UsageError
+from repro.stages.rerun import Rerun
+from repro.trace import TraceEntry
+from repro.trace.operations import MOST
 
-from repro.compare.divergence import Divergence, compare_traces
-from repro.compare.element import Element, first_difference
-from repro.errors import MissingFile, UsageError
-from repro.schema import Caps, Frozen, Record
-from repro.stages.call import Call
-from repro.trace import Trace
-
-_SHOWN = 12
+_STAGE = "check-rep"
 
 
-class Localised(Frozen):
-    """Where two runs part.
+def chosen(runs: Sequence[Run]) -> tuple[Run, Run]:
+    """Return the two runs that are meant: all there are, or the only two of one model among more.
 
-    Attributes:
-        layer: the first divergent tensor of the traces.
-        operation: the first operation that differs; ``None`` where only one run is at hand.
-        entry: its number and name in the order of the operations from the layer on.
-        reads, shape: the shapes of what it reads and of what it makes.
-        element: the first element that differs.
-        operations: those of the layer, where only one run is at hand.
-        sentence: all of it in a line.
+    Raises:
+        UsageError: there are no such two, or more than one pair.
     """
+    known = [one for one in runs if one.record is not None]
+    bare = [one for one in runs if one.record is None]
+    if not known:
+        raise UsageError(
+            "--deep wants a record: a trace alone does not say what made it",
+            next_step="name the file of a record of the same model beside it, below RESULTS/records",
+        )
+    if len(runs) == 2:
+        return runs[0], runs[1]
+    if len(known) == len(runs):
+        pairs = [pair for _, group in groupby(sorted(known, key=_computed), key=_computed) if len(pair := [*group]) > 1]
+        pairs = [pair for pair in pairs if _computed(pair[0]).startswith(f"{_STAGE} ")] or pairs
+        if len(pairs) == 1 and len(pairs[0]) == 2:
+            return pairs[0][0], pairs[0][1]
+        found = "; ".join(f"{_computed(pair[0])}: {len(pair)}" for pair in pairs) or "no two of one model"
+    else:
+        found = f"{len(known)} with a record and {len(bare)} without"
+    raise UsageError(
+        f"--deep wants two runs of one model, found {found}",
+        next_step="choose with --model, or name the files of two records below RESULTS/records",
+    )
 
-    layer: str
-    operation: str | None = None
-    entry: str | None = None
-    reads: tuple[tuple[int, ...], ...] = ()
-    shape: tuple[int, ...] = ()
-    element: Element | None = None
-    operations: tuple[str, ...] = ()
-    sentence: str
 
-
-@dataclass(frozen=True)
-class Side:
-    """One of the two runs."""
-
-    label: str
-    record: Record
-    trace: Trace
-
-
-def localise(a: Side, b: Side, *, data: str, results: Path) -> Localised:
+def localise(a: Run, b: Run, *, data: str, results: Path) -> Localised:
     """Name the operation at which two recorded runs part.
 
     Args:
-        a, b: two runs of one model and probe.
+        a, b: two runs of one model and probe; one of them may be a bare trace.
         data: the data set that both were fed: ``embedded`` or a container.
         results: where decoded data lie.
 
     Raises:
-        UsageError: they are no check-rep runs of one torch model, or do not differ.
-        MissingFile: neither run comes out on this machine.
+        UsageError: they are no runs of one model that check-rep recorded, or do not differ.
+        ReproError: neither can be run here.
     """
-    if (a.record.system, a.record.model) != (b.record.system, b.record.model) or a.record.stage != "check-rep":
-        raise UsageError("--deep wants two check-rep records of one model", next_step="run `repro check-rep` twice")
-    first = compare_traces(a.trace, b.trace).first
+    records = [record for run, other in ((a, b), (b, a)) if (record := run.record or other.record) is not None]
+    if len(records) != 2 or _model(a, b) is None:
+        raise UsageError(f"--deep wants two runs of one model, got {a.key} and {b.key}")
+    comparison = compare_traces(a.trace, b.trace)
+    first = comparison.first
     if first is None:
         raise UsageError(f"{a.label} and {b.label} do not differ: there is nothing to localise")
-    phase, layer = _place(first, a.trace)
-    with tempfile.TemporaryDirectory(prefix="repro-deep-") as name:
-        folder = Path(name)
-        runs = [_Rerun(side, data, results, folder / str(number)) for number, side in enumerate((a, b))]
-        at_hand = [run for run in runs if run.operations(phase, layer) and run.gives(first.name)]
-        if not at_hand:
-            raise MissingFile(
-                f"neither {a.label} nor {b.label} comes out on this machine, so there is nothing to look into",
-                next_step="run --deep on one of the two machines",
-            )
-        if len(at_hand) == 2:
-            return _between(runs, first, phase, layer)
-        return _against_a_sketch(at_hand[0], next(run for run in runs if run is not at_hand[0]), first)
-
-
-class _Rerun:
-    """One run, computed again here."""
-
-    def __init__(self, side: Side, data: str, results: Path, folder: Path) -> None:
-        self.side, self.folder, self._calls = side, folder, 0
-        asked = side.record.parameters
-        arithmetic = "native" if asked.get("arithmetic", "native") == "native" else "canonical"
-        self.call = Call.prepared(
-            f"{side.record.system}/{side.record.model}",
-            data=data,
-            isa=asked["isa"],
-            device=asked["device"],
-            results=results,
-            threads=asked["threads"],
-            arithmetic="canonical" if arithmetic == "canonical" else "native",
+    if first.operation == "weight" and first.name.startswith("weight/"):
+        return _weights(a, b, first, comparison)
+    if {one.stage for one in records} != {_STAGE}:
+        raise UsageError(
+            f"--deep runs again what {_STAGE} recorded; these part in {first.sentence()}",
+            next_step=f"`repro {_STAGE}` with the caps of each, and --deep on its two records",
         )
-        if self.call.model.framework != "torch":
-            raise UsageError(
-                f"{self.call.name} runs in {self.call.model.framework}; operations are recorded of torch models",
-                next_step="compare without --deep",
-            )
-        self.trace = self.seen = Trace(entries=())
-        self.reads: dict[str, Any] = {}
-
-    def operations(self, phase: str, layer: str | None, keep: str | None = None) -> bool:
-        """Run the probe with its operations recorded; return whether there were any."""
-        self._calls += 1
-        folder = self.folder / str(self._calls)
-        asked = self.side.record.parameters
-        task = {
-            "task": "probe",
-            **{name: asked[name] for name in ("protocol", "batch", "steps")},
-            "prepare_all": True,
-            "describe": False,
-            "pieces": [],
-            "operations": {"phase": phase, "layer": layer, "keep": keep},
-        }
-        answer = self.call.run(task, folder, Caps(isa=asked["isa"], threads=asked["threads"]))
-        self.trace, self.seen = Trace.read(folder / "trace.json"), Trace.read(folder / "operations.json")
-        self.reads, self.kept = answer["reads"], folder / "kept.npy"
-        return bool(self.seen.entries)
-
-    def gives(self, name: str) -> bool:
-        """Return whether the recorded bits came out, up to and with a tensor."""
-        mine, recorded = self.trace.digests(), self.side.trace.digests()
-        names = list(recorded)
-        upto = names[: names.index(name) + 1]
-        return all(mine.get(one) == recorded[one] for one in upto)
+    phase = _phase(first)
+    with tempfile.TemporaryDirectory(prefix="repro-deep-") as name:
+        runs = [
+            Rerun(run, record, data, results, Path(name) / str(number))
+            for number, (run, record) in enumerate(zip((a, b), records, strict=True))
+        ]
+        for run in runs:
+            run.search(phase, first.name)
+        refused = [run.refused for run in runs if run.refused is not None]
+        if len(refused) == 2:
+            raise refused[0]
+        told: dict[str, Any] = {"labels": (a.label, b.label), "notes": (runs[0].note, runs[1].note), "first": first}
+        if all(run.at_hand for run in runs):
+            return _between(runs, phase, told)
+        return _by_sketches(next((run for run in runs if run.at_hand), None) or runs[0], a, b, told)
 
 
-def _place(first: Divergence, trace: Trace) -> tuple[str, str | None]:
-    """Return the phase of the run in which a tensor lies, and the layer that made it, if a layer did."""
+def _computed(run: Run) -> str:
+    return "" if run.record is None else f"{run.record.stage} {run.record.system}/{run.record.model}"
+
+
+def _model(a: Run, b: Run) -> str | None:
+    """Return what both computed; ``None`` where they are of two models or stages."""
+    found = {_computed(run) for run in (a, b) if run.record is not None}
+    return found.pop() if len(found) == 1 else None
+
+
+def _weights(a: Run, b: Run, first: Divergence, comparison: Comparison) -> Localised:
+    """Tell of weights that differ before anything is computed."""
+    apart = [one.name for one in comparison.distances if one.name.startswith("weight/")]
+    count = sum(entry.name.startswith("weight/") for entry in a.trace)
+    entries = [next(entry for entry in run.trace if entry.name == first.name) for run in (a, b)]
+    return Localised(
+        labels=(a.label, b.label),
+        notes=("not run again", "not run again"),
+        first=first,
+        operation="weight",
+        shape=first.shape,
+        element=first_sampled_difference(*entries),
+        sampled=True,
+        remark=f"The checkpoints differ, in {len(apart)} of {count} weights: no operation has part in it.",
+    )
+
+
+def _phase(first: Divergence) -> str:
+    """Return the part of the run in which a tensor was made."""
     if first.operation == "input" or first.name.startswith("prepared/"):
         raise UsageError(f"the runs part before the model: at {first.name}", next_step="compare their preparation")
-    parts = first.name.split("/")
-    if parts[0] in ("contract", "forward"):
-        return parts[0], _module("/".join(parts[1:]))
-    if parts[1:2] == ["forward"]:
-        return f"{parts[0]}/forward", _module("/".join(parts[2:]))
-    return f"{parts[0]}/forward", None
+    part = first.name.partition("/")[0]
+    return part if part in ("contract", "forward") else f"{part}/forward"  # which takes in backward pass and optimiser
 
 
-def _module(name: str) -> str | None:
-    base = name.partition("#")[0]
-    return None if base == "output" else base
-
-
-def _between(runs: list[_Rerun], first: Divergence, phase: str, layer: str | None) -> Localised:
-    found = compare_traces(runs[0].seen, runs[1].seen).first
-    if found is None or (found.no_distance is not None and found.shape != found.actual_shape):
-        return Localised(
-            layer=first.name, sentence=f"{first.sentence()}; the operations from there on are others in the two runs"
-        )
-    for run in runs:
-        run.operations(phase, layer, keep=found.name)
-    element = first_difference(*(np.load(run.kept, allow_pickle=False) for run in runs))
-    reads = tuple(tuple(shape) for shape in runs[0].reads[found.name])
-    told = f"{found.operation}, reading {_shapes(reads)} and making {_shapes((found.shape,))}"
-    if element is not None:
-        ulps = "" if element.ulps is None else f", {element.ulps} ulp{'' if element.ulps == 1 else 's'} apart"
-        told += (
-            f"; {element.differing} of {element.size} elements differ, first {list(element.index)}: "
-            f"{element.values[0]} and {element.values[1]}{ulps}"
-        )
-    return Localised(
-        layer=first.name,
-        operation=found.operation,
-        entry=found.name,
-        reads=reads,
-        shape=found.shape,
-        element=element,
-        sentence=f"in {first.name}, operation {found.name}: {told}",
-    )
-
-
-def _against_a_sketch(here: _Rerun, away: _Rerun, first: Divergence) -> Localised:
-    made = here.trace.digests()[first.name]
-    names = []
-    for entry in here.seen:
-        names.append(entry.name)
-        if entry.digest == made:
+def _between(runs: list[Rerun], phase: str, told: dict[str, Any]) -> Localised:
+    """Name the first operation that differs, of two runs that are at hand."""
+    for mine, other in zip(*(run.seen for run in runs), strict=False):
+        if (mine.name, mine.dtype, mine.shape) != (other.name, other.dtype, other.shape):
+            return Localised(**told, remark=f"From there on they compute otherwise: {mine.name} against {other.name}.")
+        if mine.digest != other.digest:
             break
-    shown = ", ".join(names[:_SHOWN]) + (f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else "")
+    else:
+        count = min(len(run.seen.entries) for run in runs)
+        behind = " It lies behind them." if count == MOST else ""
+        return Localised(**told, remark=f"None of its {count} operations differs.{behind}")
     return Localised(
-        layer=first.name,
-        operations=tuple(names),
-        shape=first.shape,
-        sentence=f"{away.side.label} does not come out on this machine, so its sketch is all there is: "
-        f"{first.sentence()}; {here.side.label} computes it by {shown}",
+        **told,
+        operation=mine.operation,
+        entry=mine.name,
+        reads=_reads(runs[0], mine),
+        shape=mine.shape,
+        element=first_difference(*(run.values(phase, mine.name) for run in runs)),
     )
 
 
-def _shapes(shapes: tuple[tuple[int, ...], ...]) -> str:
-    return ", ".join("x".join(map(str, one)) or "scalar" for one in shapes) or "nothing"
+def _by_sketches(here: Rerun, a: Run, b: Run, told: dict[str, Any]) -> Localised:
+    """Name the operations that come into question, as this machine runs them, and what the sketches tell."""
+    first: Divergence = told["first"]
+    entries = [next(entry for entry in run.trace if entry.name == first.name) for run in (a, b)]
+    since = _since(here, first.name, a, b)
+    made: dict[str, Any] = {}
+    if since:
+        made = {"operation": since[-1].operation, "entry": since[-1].name, "reads": _reads(here, since[-1])}
+    return Localised(
+        **told,
+        **made,
+        shape=first.shape,
+        element=first_sampled_difference(*entries),
+        sampled=True,
+        operations=tuple(entry.name for entry in since),
+    )
+
+
+def _since(here: Rerun, name: str, a: Run, b: Run) -> list[TraceEntry]:
+    """Return the operations behind the last tensor that both runs agree in, up to the one that makes a tensor.
+
+    None where no operation's result is that tensor.
+    """
+    made = here.trace.digests().get(name)
+    theirs = b.trace.digests()
+    agreed = set()
+    for entry in a.trace:
+        if entry.name == name:
+            break
+        if theirs.get(entry.name) == entry.digest:
+            agreed.add(entry.digest)
+    found: list[TraceEntry] = []
+    for entry in here.seen:
+        if entry.operation == "weight":  # keyed, and the same in both
+            continue
+        found.append(entry)
+        if entry.digest == made:
+            return found
+        if entry.digest in agreed:
+            found = []
+    return []
+
+
+def _reads(run: Rerun, entry: TraceEntry) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(shape) for shape in run.reads[entry.name])

@@ -21,6 +21,7 @@ from repro.stages.paper_work import run_paper
 from repro.stages.prepare import Feed, Watched
 from repro.stages.progress import Progress
 from repro.trace.keyed import CONTRACT_SALT, keyed_image
+from repro.trace.operations_tensorflow import OperationRecorder
 from repro.trace.record_tensorflow import Recorder, trace_in_pieces
 
 _CONTRACT_BATCH = 2
@@ -38,9 +39,9 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     Args and returns: as :func:`repro.stages.work_torch.probe`.
     """
     switches, system, model, data = _begun(task)
-    recorder = Recorder()
     network = resolve(model.build)()
     resolve(_declared(model.keyed, model, "keyed"))(network, CONTRACT_SALT)
+    recorder = _recorder(task, model, network)
     _contract(recorder, model, network)
     if task["prepare_all"]:
         for protocol in system.protocols_of(model):
@@ -56,10 +57,13 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
         (folder / f"pieces-{size}.json").write_text(trace.to_json(), encoding="utf-8")
     _training(recorder, system, model, network, task, data)
     (folder / "trace.json").write_text(recorder.trace().to_json(), encoding="utf-8")
-    if not task["describe"]:
-        return {"switches": switches}
-    trainable = sum(int(np.prod(variable.shape)) for variable in network.trainable_variables)
-    return {**profile(task, folder), "switches": switches, "counted": {"parameters": {"trainable": trainable}}}
+    answer: dict[str, Any] = {"switches": switches}
+    if task["describe"]:
+        trainable = sum(int(np.prod(variable.shape)) for variable in network.trainable_variables)
+        answer |= {**profile(task, folder), "counted": {"parameters": {"trainable": trainable}}}
+    if isinstance(recorder, OperationRecorder):
+        answer["reads"] = recorder.operations.write(folder)
+    return answer
 
 
 def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -181,6 +185,13 @@ def _begun(task: dict[str, Any]) -> tuple[dict[str, Any], System, Model, StoredD
     switches = make_deterministic(task["seed"], Caps(**task["caps"]).threads)
     system, model = find_model(task["model"])
     return switches, system, model, StoredData.from_task(task["data"])
+
+
+def _recorder(task: dict[str, Any], model: Model, network: keras.Model) -> Recorder:
+    """Return what records a probe: layers, and with ``operations`` (phase, keep) one phase's operations too."""
+    if "operations" in task:
+        return OperationRecorder(**task["operations"], variables=_variables(model, network))
+    return Recorder()
 
 
 def _declared(value: str | None, model: Model, field: str) -> str:

@@ -74,10 +74,7 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     if task["describe"]:
         answer |= {"counted": count_size(network.eval(), inputs[:1]), "profile": _profile(caps, task["device"])}
     if isinstance(recorder, OperationRecorder):
-        (folder / "operations.json").write_text(recorder.operations().to_json(), encoding="utf-8")
-        answer["reads"] = recorder.reads()
-        if recorder.kept is not None:
-            np.save(folder / "kept.npy", recorder.kept, allow_pickle=False)
+        answer["reads"] = recorder.operations.write(folder)
     return answer
 
 
@@ -216,7 +213,7 @@ TASKS: dict[str, Callable[[dict[str, Any], Path], dict[str, Any]]] = {
 
 
 def _recorder(task: dict[str, Any]) -> Recorder:
-    """Return what records a probe: layers, and with ``operations`` (phase, layer, keep) one phase's operations too."""
+    """Return what records a probe: layers, and with ``operations`` (phase, keep) one phase's operations too."""
     if "operations" in task:
         return OperationRecorder(**task["operations"], one_nan=one_nan(task))
     return Recorder(one_nan=one_nan(task))

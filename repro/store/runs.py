@@ -18,7 +18,7 @@ _ANYTHING = "trace"
 
 
 def read_runs(sources: Sequence[Path]) -> list[Run]:
-    """Return the runs in files and folders, in the order given; each label tells them apart.
+    """Return the runs in files and folders, in the order given; each label tells apart those of one computation.
 
     Args:
         sources: a trace, a record that names one, a bundle, or a results folder.
@@ -28,10 +28,10 @@ def read_runs(sources: Sequence[Path]) -> list[Run]:
         BadInput, SchemaTooNew, Contradiction: a source is damaged, hostile or newer.
     """
     found = [run for source in sources for run in _runs(source)]
-    seen: dict[str, int] = {}
+    seen: dict[tuple[str, str], int] = {}
     labelled = []
     for run in found:
-        seen[run.label] = number = seen.get(run.label, 0) + 1
+        seen[run.key, run.label] = number = seen.get((run.key, run.label), 0) + 1
         labelled.append(run if number == 1 else run.model_copy(update={"label": f"{run.label} #{number}"}))
     bare = [run for run in labelled if run.key == _ANYTHING]
     keys = {run.key for run in labelled} - {_ANYTHING}
@@ -98,6 +98,7 @@ def _run(name: str, record: Record, trace: Trace) -> Run:
     what = str(record.result.get("probe", ""))
     arithmetic = parameters.get("arithmetic", "native")
     key = f"{record.stage} {record.system}/{record.model}, {arithmetic}, {what}"
+    caps += [str(arithmetic)] if arithmetic != "native" else []
     label = ", ".join([name, *([str(parameters["device"])] if parameters.get("device") else []), *caps])
     return Run(label=label, key=key, trace=trace, fields=_fields(record), record=record)
 

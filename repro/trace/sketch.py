@@ -101,7 +101,7 @@ _FORMATS = {
 def sketch_values(values: np.ndarray, dtype: str) -> Sketch:
     """Return the sketch of an array under the dtype name it is to have; see :func:`repro.digest.as_array`."""
     flat = little_endian(values).reshape(-1)
-    sample = flat if flat.size <= SKETCH_PLACES else flat[_places(flat.size)]
+    sample = flat if flat.size <= SKETCH_PLACES else flat[sampled_places(flat.size)]
     low, high, finite = _extremes(flat, dtype)
     return Sketch(values=_encoded(sample.tobytes()), minimum=low, maximum=high, finite=finite)
 
@@ -115,7 +115,8 @@ def thinned(sketch: Sketch, size: int) -> Sketch:
 
 
 @lru_cache(maxsize=1024)
-def _places(size: int) -> np.ndarray:
+def sampled_places(size: int) -> np.ndarray:
+    """Return the places, in C order, of the values that a sketch keeps of ``size`` values, at least 64."""
     return np.arange(SKETCH_PLACES) * (size - 1) // (SKETCH_PLACES - 1)
 
 

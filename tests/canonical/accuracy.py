@@ -7,7 +7,7 @@ model (all torch models by default; minutes each on one core). Weights and image
 * gradient: the norm of the whole gradient's error against float64 autograd, divided by the gradient's norm. Loss:
   cross-entropy. Batch normalisation uses the batch, but in a model that cannot be trained; dropout and stochastic
   depth are off, so that all compute alike;
-* same decisions: the same against a float64 network made to take the canonical one's decisions (``decisions.py``).
+* same decisions: the same against a float64 network made to take the decisions of the other (``decisions.py``).
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class Errors:
     canonical_scores: float
     native_gradient: float
     canonical_gradient: float
-    same_decisions: float
+    native_decided: float
+    canonical_decided: float
 
 
 def torch_models() -> list[str]:
@@ -60,19 +61,19 @@ def measure(name: str, x: Tensor | None = None) -> Errors:
             ours = scores_of(network(x))
     trained = model.probe_steps > 0
     true_gradient = _gradient(wide, x.double(), trained=trained)
-    native_error = _distance(_gradient(network, x, trained=trained), true_gradient)
-    with canonical(), Decisions() as taken:
+    with Decisions() as natively:
+        native_gradient = _gradient(network, x, trained=trained)
+    with canonical(), Decisions() as canonically:
         our_gradient = _gradient(network, x, trained=trained)
-    our_error = _distance(our_gradient, true_gradient)
+    errors = [_distance(found, true_gradient) for found in (native_gradient, our_gradient)]
     del true_gradient  # a gigabyte each, for some
-    with Decisions(taken):
-        decided_error = _distance(our_gradient, _gradient(wide, x.double(), trained=trained))
+    for found, taken in ((native_gradient, natively), (our_gradient, canonically)):
+        with Decisions(taken):
+            errors.append(_distance(found, _gradient(wide, x.double(), trained=trained)))
     return Errors(
         float((native - right).abs().max() / right.abs().max()),
         float((ours - right).abs().max() / right.abs().max()),
-        native_error,
-        our_error,
-        decided_error,
+        *errors,
     )
 
 
@@ -117,8 +118,8 @@ def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*")
-    print("| model | scores, native | scores, canonical | gradient, native | gradient, canonical | same decisions |")
-    print("|---|---|---|---|---|---|")
+    print(f"| model | {' | '.join(name.replace('_', ' ') for name in Errors.__annotations__)} |")
+    print("|---" * (1 + len(Errors.__annotations__)) + "|")
     for name in parser.parse_args().names or torch_models():
         print(row(name, measure(name)), flush=True)
     return 0
