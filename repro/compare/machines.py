@@ -181,8 +181,7 @@ def statements(fields: Sequence[Mapping[str, Scalar]], classes: Sequence[Sequenc
         return ()
     found: dict[tuple[Role, tuple[int, ...]], list[str]] = {}
     all_names = {name for one in fields for name in one}
-    # what ran is named before what was asked
-    for name in sorted(all_names, key=lambda one: (one.startswith("caps."), one)):
+    for name in sorted(all_names, key=_order):
         values = [_shown(fields[place].get(name)) for place in known]
         split = tuple(values.index(value) for value in values)
         role = _role(split, [home[place] for place in known])
@@ -207,7 +206,7 @@ def _together(
     fields: Sequence[Mapping[str, Scalar]], known: Sequence[int], homes: Sequence[int]
 ) -> Iterator[Statement]:
     """Yield the first two fields that go with the classes together, though neither does alone."""
-    names = sorted({name for place in known for name in fields[place]}, key=lambda one: (one.startswith("caps."), one))
+    names = sorted({name for place in known for name in fields[place]}, key=_order)
     splits: dict[tuple[str, ...], str] = {}
     for name in names:
         values = tuple(_shown(fields[place].get(name)) for place in known)
@@ -219,6 +218,11 @@ def _together(
             fields_of = (first, second)
             yield Statement(role=Role.TOGETHER, fields=fields_of, values=tuple(dict.fromkeys(pairs)), runs=len(known))
             return
+
+
+def _order(name: str) -> tuple[bool, bool, str]:
+    """Order fields: what ran before what was asked, what a framework says of itself before its numbered libraries."""
+    return name.startswith("caps."), ".pools." in name, name
 
 
 def _role(split: Sequence[int], homes: Sequence[int]) -> Role | None:

@@ -14,6 +14,20 @@ MOST = 20_000
 """Operations that are recorded at most."""
 
 
+_NORMALISED = 3
+
+
+def defined(name: str, outputs: list[Any]) -> list[Any]:
+    """Return the results of an operation that hold values.
+
+    A batch normalisation's first three do: result, mean and variance. What follows is space that it reserves for a
+    backward pass of one library; elsewhere it is memory that nothing was written to.
+    """
+    plain = name.lower().replace("_", "")
+    forward = "batchnorm" in plain and "backward" not in plain and "grad" not in plain
+    return outputs[:_NORMALISED] if forward else outputs
+
+
 class SeenOperations:
     """Digests and sketches of what operations make, the shapes of what they read, and one result whole.
 

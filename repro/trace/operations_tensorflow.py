@@ -15,7 +15,7 @@ import tensorflow as tf
 from tensorflow import keras
 from tensorflow.python.framework import op_callbacks
 
-from repro.trace.operations import SeenOperations
+from repro.trace.operations import SeenOperations, defined
 from repro.trace.record_tensorflow import Recorder
 
 _MAKES_NOTHING = frozenset(
@@ -74,17 +74,18 @@ class OperationRecorder(Recorder):
                 op_callbacks.remove_op_callback(self._called_back)
 
     def _called_back(
-        self, op_type: str, inputs: Any, attrs: Any, outputs: Any, op_name: Any = None, graph: Any = None
+        self, op_type: str | bytes, inputs: Any, attrs: Any, outputs: Any, op_name: Any = None, graph: Any = None
     ) -> None:
-        if self._busy or graph is not None or op_type in _MAKES_NOTHING:
+        kind = tf.compat.as_str(op_type)  # some of TensorFlow's ways to run an operation give bytes
+        if self._busy or graph is not None or kind in _MAKES_NOTHING:
             return
         self._busy = True
         try:
-            made = [one for one in outputs if one.dtype.is_floating or one.dtype.is_complex]
+            made = [one for one in defined(kind, list(outputs)) if one.dtype.is_floating or one.dtype.is_complex]
             shapes = [list(one.shape) for one in inputs if one.dtype != tf.resource]
             for number, tensor in enumerate(made):
                 place = f" output {number}" if len(made) > 1 else ""
-                self._see(f"{op_type}{place}", tensor, op_type, shapes)
+                self._see(f"{kind}{place}", tensor, kind, shapes)
         finally:
             self._busy = False
 

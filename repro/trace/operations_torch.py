@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from repro.trace.operations import SeenOperations
+from repro.trace.operations import SeenOperations, defined
 from repro.trace.record_torch import Recorder
 
 
@@ -83,6 +83,7 @@ class _Mode(TorchDispatchMode):
         made = func(*args, **(kwargs or {}))
         if _computes(func):
             outputs = [one for one in tree_leaves(made) if isinstance(one, torch.Tensor)]
+            outputs = defined(func._schema.name, outputs)
             for number, tensor in enumerate(outputs):
                 place = f" output {number}" if len(outputs) > 1 else ""
                 recorder._see(f"{func._schema.name}{place}", tensor, str(func), shapes)

@@ -231,7 +231,7 @@ def test_twenty_steps_killed_and_resumed_with_any_number_of_workers(real: dict[s
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_64_images_are_memorised(real: dict[str, Any], tmp_path: Path) -> None:
-    """At the published rate, with nothing drawn: at 3e-4 it was seen to answer one class for good."""
+    """At the published rate, with nothing drawn: at 3e-4 it was seen to stay at chance."""
     one = _training(real, images=64, stage={"epochs": 60, "batch": 4}, settings={"augmentation": {}}, every=1000)
     loop = small.loop(one, tmp_path / "run")
     rows = loop.standing.rows

@@ -117,10 +117,11 @@ def test_a_loss_that_is_not_finite_is_traced_to_its_tensor(results: Path, tmp_pa
 
 
 class Breaking:
-    """A trainer after one of whose steps, and after a resumed one as well, a weight is NaN."""
+    """A trainer after one of whose steps, resumed or not, a value of a tensor is another."""
 
-    def __init__(self, trainer: Any, step: int) -> None:
+    def __init__(self, trainer: Any, step: int, tensor: str = "conv3.weight", value: float = math.nan) -> None:
         self._trainer, self._step, self._done = trainer, step, 0
+        self._tensor, self._value = tensor, value
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._trainer, name)
@@ -129,7 +130,7 @@ class Breaking:
         values = self._trainer.step(inputs, labels)
         self._done += 1
         if self._done == self._step:
-            self._trainer.model.state_dict()["conv3.weight"].view(-1)[5] = math.nan
+            self._trainer.model.state_dict()[self._tensor].view(-1)[5] = self._value
         return values
 
     def state(self) -> Any:
@@ -154,6 +155,17 @@ def test_a_weight_that_is_not_finite_is_found_in_the_step_that_made_it(
     assert len(loop.standing.rows) == (broken - 1) // 4
     state, _ = load_packed(tmp_path / STATE)
     assert all(np.isfinite(value).all() for value in state.values()), "what is saved is from before"
+
+
+def test_scores_that_are_not_finite_end_a_training_too(results: Path, tmp_path: Path) -> None:
+    """A running mean is seen where the model is watched, not where it is trained."""
+    one = small.training(results)
+    loop = small.loop(one, tmp_path, lambda trainer: Breaking(trainer, 8, "norm.running_mean", -3e38))
+    with pytest.raises(
+        NotFinite, match="scores of validation after epoch 2 are not finite, though the weights"
+    ) as caught:
+        loop.run()
+    assert (caught.value.step, len(loop.standing.rows)) == (8, 1)
 
 
 def test_stages_begin_anew_from_the_weights_they_name(results: Path, tmp_path: Path) -> None:

@@ -92,9 +92,13 @@ def test_killed_three_times_or_with_other_workers_it_ends_with_the_same_record(
     assert _trained(Place(tmp_path / "three"), (*words, "--workers", "3")) == whole
 
 
-@pytest.mark.parametrize("name", ["rmn/resnet18"])
-def test_canonical_bits_do_not_know_the_number_of_processes(asked: Asked, tmp_path: Path, name: str) -> None:
-    few = ("--images", "3", "--batch", "3", "--epochs", "2", "--arithmetic", "canonical", "--unit", "1")
+@pytest.mark.parametrize(
+    ("name", "batch", "unit"), [("rmn/resnet18", "3", "1"), ("poster/poster_v2_7cls", "4", "2")]
+)  # of one image POSTER V2's batch norms see one value
+def test_canonical_bits_do_not_know_the_number_of_processes(
+    asked: Asked, tmp_path: Path, name: str, batch: str, unit: str
+) -> None:
+    few = ("--images", batch, "--batch", batch, "--epochs", "2", "--arithmetic", "canonical", "--unit", unit)
     words = asked(name, *few)
     one = _trained(Place(tmp_path / "one"), words)
     two = _trained(Place(tmp_path / "two"), (*words, "--processes", "2"))

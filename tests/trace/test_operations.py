@@ -13,6 +13,7 @@ import pytest
 from repro.errors import MissingStack
 from repro.stages.stacks import find_stack
 from repro.trace import Trace
+from repro.trace.operations import defined
 from tests.conftest import ROOT
 
 torch = pytest.importorskip("torch")
@@ -70,6 +71,13 @@ def test_every_phase_of_a_step_is_seen_in_order_and_the_recorder_changes_nothing
         assert torch.equal(mine.grad, other.grad)
     shapes = recorder.operations.reads[next(e.name for e in recorder.operations.trace() if "convolution" in e.name)]
     assert shapes[:2] == [[2, 1, 8, 8], [4, 1, 3, 3]]
+
+
+def test_what_a_normalisation_reserves_is_no_value() -> None:
+    outputs = list("abcdef")
+    assert defined("FusedBatchNormV3", outputs) == defined("aten::cudnn_batch_norm", outputs) == outputs[:3]
+    for other in ("FusedBatchNormGradV3", "aten::native_batch_norm_backward", "aten::native_layer_norm", "Split"):
+        assert defined(other, outputs) == outputs
 
 
 def test_operations_are_recorded_only_in_the_asked_phase() -> None:

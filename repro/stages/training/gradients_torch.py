@@ -7,6 +7,7 @@ of the batch's mean loss are in the parameters, the same in every process.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -125,7 +126,9 @@ class Parts(Whole):
 
 
 class Units(Whole):
-    """Units of a fixed number of images, canonical arithmetic, in any number of processes.
+    """Units of at most so many images, canonical arithmetic, in any number of processes.
+
+    A batch is split as evenly as it comes, so that the rest of it is no image alone, which some batch norms refuse.
 
     Each unit is a backward pass of its own; gradients and losses are added up as integers
     (:mod:`repro.canonical.limbs`), so neither their order nor who computes them changes a bit. Batch norm sees a unit.
@@ -140,9 +143,10 @@ class Units(Whole):
 
     def portion(self, count: int) -> np.ndarray:
         """Return the places of every so many-th unit."""
-        places = np.arange(count)
-        units = [places[start : start + self._unit] for start in range(0, count, self._unit)]
-        return np.concatenate([places[:0], *units[self.rank :: self.size]])
+        return np.concatenate([np.arange(0), *self._units(count)])
+
+    def _units(self, count: int) -> list[np.ndarray]:
+        return np.array_split(np.arange(count), -(-count // self._unit))[self.rank :: self.size]
 
     def _gradients(
         self, compute: Compute, inputs: torch.Tensor, labels: torch.Tensor
@@ -154,8 +158,9 @@ class Units(Whole):
         before = [one.clone() for one in buffers]
         moved = [LimbSum(one) if one.is_floating_point() else None for one in buffers]
         count, parts = len(self._batch.whole), []
-        for start in range(0, len(inputs), self._unit):
-            here = slice(start, start + self._unit)
+        ends = np.cumsum([len(unit) for unit in self._units(count)], dtype=int).tolist()
+        for start, end in pairwise([0, *ends]):
+            here = slice(start, end)
             for buffer, value in zip(buffers, before, strict=True):
                 buffer.copy_(value)
             self._arithmetic.begin_step(self._number * _PASSES + self._pass, samples=self._batch.rows[here])
