@@ -71,7 +71,7 @@ batch; in training for any order of the samples in it.
 bits; a batch split in parts, but for :mod:`repro.canonical.limbs`; batch norm in training depends on its batch; what
 prepares the inputs; types other than float32. What has no canonical form raises :class:`repro.errors.NoCanonicalForm`;
 nothing falls back. Accuracy: 20 bits a scale group are 2 to 17 times the error of native float32 in the scores of most
-networks, about a hundred in LHC-Net's, and more where one outlier sets the scale of many.
+networks measured, about a hundred in two with attention, and more where one outlier sets the scale of many.
 
 Any change to a definition here or beneath is a new version.
 """
