@@ -64,7 +64,8 @@ class LHCModule(nn.Module):
     def _heads(self, x_NCHW: torch.Tensor) -> torch.Tensor:
         """Return (N, h, C, s)."""
         batch, channels = x_NCHW.shape[:2]
-        return x_NCHW.reshape(batch, channels, self.heads, -1).transpose(1, 2)
+        # Unless its input is contiguous, a linear layer rounds before it adds its bias: not for the layout to decide.
+        return x_NCHW.contiguous().reshape(batch, channels, self.heads, -1).transpose(1, 2)
 
 
 class Controller(nn.Module):

@@ -67,9 +67,10 @@ processors: :func:`one_nan` gives every NaN the bits 0x7FC00000 before a digest.
 instruction set, threads, library, blocking, architecture and PyTorch version; in inference for any composition of the
 batch; in training for any order of the samples in it.
 
-**Not guaranteed:** another graph (fused layers, another decomposition) is another function; agreement with native
-bits; a batch split in parts, but for :mod:`repro.canonical.limbs`; batch norm in training depends on its batch; what
-prepares the inputs; types other than float32. What has no canonical form raises :class:`repro.errors.NoCanonicalForm`;
+**Not guaranteed:** another graph (fused layers, another decomposition) is another function, and PyTorch chooses by
+strides whether a linear layer of three axes is one operation or a product and a sum; agreement with native bits; a
+batch split in parts, but for :mod:`repro.canonical.limbs`; batch norm in training depends on its batch; what prepares
+the inputs; types other than float32. What has no canonical form raises :class:`repro.errors.NoCanonicalForm`;
 nothing falls back. Accuracy: 20 bits a scale group are 2 to 17 times the error of native float32 in the scores of most
 networks measured, about a hundred in two with attention, and more where one outlier sets the scale of many.
 
