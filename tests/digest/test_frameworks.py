@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from repro.errors import MissingStack
-from repro.stages.stacks import find_stack
+from tests.stacks import tensorflow_python
 
 SIZE_KIB = 256 * 1024
 NO_COPY_KIB = SIZE_KIB // 16
@@ -33,14 +32,6 @@ def run(python: Path | str, root: Path, script: str, *arguments: str) -> Any:
     return json.loads(ended.stdout)
 
 
-@pytest.fixture(scope="module")
-def tensorflow_python() -> Path:
-    try:
-        return find_stack("tensorflow").python
-    except MissingStack as error:
-        pytest.skip(str(error))
-
-
 def assert_no_copy(grown: dict[str, int]) -> None:
     """Check growths of the peak in KiB; the last one is of a tensor that has to be copied."""
     assert grown.pop("transposed") > SIZE_KIB - NO_COPY_KIB
@@ -54,13 +45,13 @@ def test_256_mb_are_digested_and_sketched_where_they_lie(root: Path, framework: 
 
 
 @pytest.mark.slow
-def test_256_mb_of_tensorflow_are_digested_and_sketched_where_they_lie(root: Path, tensorflow_python: Path) -> None:
-    assert_no_copy(run(tensorflow_python, root, "measured.py", "tensorflow"))
+def test_256_mb_of_tensorflow_are_digested_and_sketched_where_they_lie(root: Path) -> None:
+    assert_no_copy(run(tensorflow_python(), root, "measured.py", "tensorflow"))
 
 
 @pytest.mark.slow
-def test_tensorflow_gives_the_entries_that_numpy_gives(root: Path, tensorflow_python: Path) -> None:
-    found = run(tensorflow_python, root, "in_tensorflow.py")
+def test_tensorflow_gives_the_entries_that_numpy_gives(root: Path) -> None:
+    found = run(tensorflow_python(), root, "in_tensorflow.py")
 
     assert len(found["pairs"]) == 16
     assert {name: pair for name, pair in found["pairs"].items() if pair[0] != pair[1]} == {}

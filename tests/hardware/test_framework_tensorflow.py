@@ -4,12 +4,11 @@ from typing import Any
 
 import pytest
 
-from repro.errors import MissingStack
 from repro.hardware.cpu import ONEDNN_OFF, own_levels
 from repro.hardware.match import describe
 from repro.schema import Caps, Profile
-from repro.stages.stacks import find_stack
 from tests.hardware import child
+from tests.stacks import tensorflow_python
 
 pytestmark = pytest.mark.slow
 
@@ -49,10 +48,7 @@ print(json.dumps({
 @pytest.fixture(scope="module")
 def answers() -> dict[str, Any]:
     """What TensorFlow says without a cap, at baseline and without oneDNN, and what oneDNN says beside it."""
-    try:
-        python = find_stack("tensorflow").python
-    except MissingStack as error:
-        pytest.skip(str(error))
+    python = tensorflow_python()
     names = {"free": None, "baseline": "baseline", ONEDNN_OFF: ONEDNN_OFF}
     running = {
         name: child.start(python, CODE, Caps(isa=isa, threads=1), ONEDNN_VERBOSE="1") for name, isa in names.items()

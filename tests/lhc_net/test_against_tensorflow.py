@@ -17,9 +17,8 @@ from pipelines.common.jpeg import jpeg_versions
 from pipelines.common.resize import resize_bilinear
 from pipelines.lhc_net.etl import evaluation_inputs, training_files, training_jpegs
 from repro.digest import tensor_digest
-from repro.errors import MissingStack
-from repro.stages.stacks import find_stack
 from tests.conftest import ROOT
+from tests.stacks import tensorflow_python
 
 pytestmark = pytest.mark.slow
 
@@ -57,10 +56,7 @@ def arrays() -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, np.ndarray], Path, dict[str, Any]]:
     """Return the arrays, the tree that the straight way made of them, and what TensorFlow told."""
-    try:
-        python = find_stack("tensorflow").python
-    except MissingStack as error:
-        pytest.skip(str(error))
+    python = tensorflow_python()
     folder = tmp_path_factory.mktemp("straight")
     given = arrays()
     np.savez(folder / "arrays.npz", sizes=SIZES, **given)

@@ -13,11 +13,10 @@ from typing import Any
 
 import pytest
 
-from repro.errors import MissingStack
 from repro.registry import systems
-from repro.stages.stacks import find_stack
 from tests.command import Ended, Place
 from tests.conftest import ROOT
+from tests.stacks import tensorflow_python
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
@@ -27,10 +26,7 @@ CALL = ("check-rep", "--system", "lhc-net", "--protocol", "paper")
 
 @pytest.fixture(scope="module")
 def python() -> Path:
-    try:
-        return find_stack("tensorflow").python
-    except MissingStack as error:
-        pytest.skip(str(error))
+    return tensorflow_python()
 
 
 def test_each_step_has_the_bits_of_fit(python: Path, tmp_path: Path) -> None:

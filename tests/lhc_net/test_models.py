@@ -19,11 +19,11 @@ from pipelines.lhc_net.predict_torch import predict
 from pipelines.lhc_net.protocol import View, summarise, views
 from pipelines.lhc_net.system import SYSTEM
 from repro.determinism.environment import child_environment
-from repro.errors import BadCheckpoint, MissingFile, MissingStack, UsageError
+from repro.errors import BadCheckpoint, MissingFile, UsageError
 from repro.schema import Caps
-from repro.stages.stacks import find_stack
 from repro.trace.keyed import keyed_image
 from tests.conftest import ROOT
+from tests.stacks import tensorflow_python
 
 MODELS = ("resnet34v2", "lhc_net", "lhc_net_controller")
 SINGLE = {"resnet34v2": 1e-4, "lhc_net": 5e-2, "lhc_net_controller": 5e-2}
@@ -91,10 +91,7 @@ def test_what_the_scripts_print() -> None:
 
 
 def in_tensorflow(script: str, *arguments: str) -> str:
-    try:
-        python = find_stack("tensorflow").python
-    except MissingStack as error:
-        pytest.skip(str(error))
+    python = tensorflow_python()
     variables = {**child_environment(Caps(threads=2), python), "PYTHONPATH": str(ROOT)}
     command = [str(python), str(Path(__file__).with_name(script)), *arguments]
     ended = subprocess.run(command, env=variables, capture_output=True, text=True, check=False)

@@ -14,12 +14,11 @@ import pytest
 
 from pipelines.common.fer2013 import read_fer2013
 from repro.determinism.environment import child_environment
-from repro.errors import MissingStack
 from repro.schema import Caps, TrainingVerdict
-from repro.stages.stacks import find_stack
 from tests.command import Place
 from tests.conftest import ROOT
 from tests.lhc_net.test_models import in_tensorflow
+from tests.stacks import tensorflow_python
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
@@ -32,10 +31,7 @@ class Trainings:
     """Starts trainings in the TensorFlow stack."""
 
     def __init__(self, data: Path, results: Path) -> None:
-        try:
-            self._python = find_stack("tensorflow").python
-        except MissingStack as error:
-            pytest.skip(str(error))
+        self._python = tensorflow_python()
         self._usual = {"data": str(data), "results": str(results), "recipe": None, "epochs": 1, "workers": 0}
 
     def start(self, run: Path, model: str, **asked: Any) -> subprocess.Popen[str]:

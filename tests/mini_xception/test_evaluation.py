@@ -9,10 +9,9 @@ import pytest
 
 from pipelines.mini_xception.protocol import prepare
 from pipelines.mini_xception.system import SYSTEM
-from repro.errors import MissingStack
 from repro.schema import Samples
-from repro.stages.stacks import find_stack
 from tests.command import Place
+from tests.stacks import tensorflow_python
 
 
 def test_inputs_are_whole_grey_levels_scaled() -> None:
@@ -27,10 +26,7 @@ def test_inputs_are_whole_grey_levels_scaled() -> None:
 
 @pytest.mark.slow
 def test_the_published_file_is_fetched_and_counted(shared: Path, tmp_path: Path) -> None:
-    try:
-        find_stack("tensorflow")
-    except MissingStack as error:
-        pytest.skip(str(error))
+    tensorflow_python()
     place, cache = Place(tmp_path), {"REPRO_CACHE": str(tmp_path / "cache")}
     fetched = place.run("fetch", "mini-xception", "--json", **cache)
     if fetched.code == 3:

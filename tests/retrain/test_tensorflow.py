@@ -9,17 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from repro.errors import MissingStack
-from repro.stages.stacks import find_stack
 from tests.conftest import ROOT
+from tests.stacks import tensorflow_python
 
 
 @pytest.mark.slow
 def test_killed_or_with_workers_it_ends_with_the_same_bits(tmp_path: Path) -> None:
-    try:
-        python = find_stack("tensorflow").python
-    except MissingStack as error:
-        pytest.skip(str(error))
+    python = tensorflow_python()
     ended = subprocess.run(
         [str(python), "-m", "tests.retrain.in_tensorflow", str(tmp_path)],
         cwd=ROOT,

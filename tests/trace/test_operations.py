@@ -10,8 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from repro.errors import MissingStack
-from repro.stages.stacks import find_stack
 from repro.trace import Trace
 from repro.trace.operations import defined
 from tests.conftest import ROOT
@@ -21,6 +19,7 @@ torch = pytest.importorskip("torch")
 from repro.compare.divergence import compare_traces  # noqa: E402
 from repro.compare.element import first_difference  # noqa: E402
 from repro.trace.operations_torch import OperationRecorder  # noqa: E402
+from tests.stacks import tensorflow_python  # noqa: E402
 
 
 def network() -> torch.nn.Module:
@@ -89,10 +88,7 @@ def test_operations_are_recorded_only_in_the_asked_phase() -> None:
 
 @pytest.mark.slow
 def test_tensorflow_s_operations_are_seen_and_a_planted_ulp_is_found_at_its_own_weight(tmp_path: Path) -> None:
-    try:
-        python = find_stack("tensorflow").python
-    except MissingStack as error:
-        pytest.skip(str(error))
+    python = tensorflow_python()
     script = ROOT / "tests" / "trace" / "operations_in_tensorflow.py"
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "TF_CPP_MIN_LOG_LEVEL": "3"}
     ended = subprocess.run([python, script, tmp_path], env=environment, capture_output=True, text=True, check=False)
