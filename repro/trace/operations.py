@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ class SeenOperations:
     Attributes:
         reads: shapes of the tensors that each operation read, by the entry's name.
         kept: the values of the entry that was asked for.
+        closed: whether an operation that runs now is not to be seen.
     """
 
     def __init__(self, keep: str | None = None) -> None:
@@ -41,6 +43,16 @@ class SeenOperations:
         self._entries: list[TraceEntry] = []
         self.reads: dict[str, list[list[int]]] = {}
         self.kept: np.ndarray | None = None
+        self.closed = False
+
+    @contextmanager
+    def shut(self) -> Iterator[None]:
+        """Close while the block runs: what recording itself computes is no operation of the model."""
+        before, self.closed = self.closed, True
+        try:
+            yield
+        finally:
+            self.closed = before
 
     def see(
         self, name: str, tensor: Any, operation: str, reads: Sequence[Sequence[int]], values: Callable[[], np.ndarray]

@@ -48,15 +48,11 @@ class OperationRecorder(Recorder):
         self._phase = phase
         self._variables = variables
         self.operations = SeenOperations(keep)
-        self._busy = False
 
     def add(self, name: str, tensor: Any, operation: str) -> None:
         """Record one tensor; what this computes is no operation of the model."""
-        before, self._busy = self._busy, True
-        try:
+        with self.operations.shut():
             super().add(name, tensor, operation)
-        finally:
-            self._busy = before
 
     @contextmanager
     def layers(self, model: keras.Model, prefix: str) -> Iterator[None]:
@@ -77,17 +73,14 @@ class OperationRecorder(Recorder):
         self, op_type: str | bytes, inputs: Any, attrs: Any, outputs: Any, op_name: Any = None, graph: Any = None
     ) -> None:
         kind = tf.compat.as_str(op_type)  # some of TensorFlow's ways to run an operation give bytes
-        if self._busy or graph is not None or kind in _MAKES_NOTHING:
+        if self.operations.closed or graph is not None or kind in _MAKES_NOTHING:
             return
-        self._busy = True
-        try:
+        with self.operations.shut():
             made = [one for one in defined(kind, list(outputs)) if one.dtype.is_floating or one.dtype.is_complex]
             shapes = [list(one.shape) for one in inputs if one.dtype != tf.resource]
             for number, tensor in enumerate(made):
                 place = f" output {number}" if len(made) > 1 else ""
                 self._see(f"{kind}{place}", tensor, kind, shapes)
-        finally:
-            self._busy = False
 
     def _see(self, name: str, tensor: tf.Tensor, operation: str, reads: list[list[int]]) -> None:
         self.operations.see(name, tensor, operation, reads, tensor.numpy)

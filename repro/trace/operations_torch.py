@@ -33,15 +33,11 @@ class OperationRecorder(Recorder):
         super().__init__(one_nan=one_nan)
         self._phase = phase
         self.operations = SeenOperations(keep)
-        self._busy = False
 
     def add(self, name: str, tensor: Any, operation: str) -> None:
         """Record one tensor; what this computes is no operation of the model."""
-        before, self._busy = self._busy, True
-        try:
+        with self.operations.shut():
             super().add(name, tensor, operation)
-        finally:
-            self._busy = before
 
     @contextmanager
     def layers(self, model: nn.Module, prefix: str) -> Iterator[None]:
@@ -54,11 +50,8 @@ class OperationRecorder(Recorder):
             yield
 
     def _see(self, name: str, tensor: torch.Tensor, operation: str, reads: list[list[int]]) -> None:
-        self._busy = True
-        try:
+        with self.operations.shut():
             self.operations.see(name, tensor, operation, reads, lambda: tensor.detach().cpu().contiguous().numpy())
-        finally:
-            self._busy = False
 
 
 class _Mode(TorchDispatchMode):
@@ -72,7 +65,7 @@ class _Mode(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         recorder = self._recorder
-        if recorder._busy:
+        if recorder.operations.closed:
             return func(*args, **(kwargs or {}))
         read = [one for one in tree_leaves((args, kwargs)) if isinstance(one, torch.Tensor)]
         for tensor in read:
