@@ -9,7 +9,7 @@ import numpy as np
 from repro.compare.divergence import sampled_pair
 from repro.compare.ulps import FLOAT_DTYPES, NAN_AGAINST_NUMBER, ulp_distance
 from repro.schema import Frozen
-from repro.trace import SKETCH_PLACES, THIN_STEP, TraceEntry, sampled_places
+from repro.trace import THIN_STEP, TraceEntry, sampled_places
 
 
 class Element(Frozen):
@@ -54,8 +54,7 @@ def first_sampled_difference(a: TraceEntry, b: TraceEntry) -> Element | None:
     except TypeError:
         return None
     mine, other = sampled_pair((a, a.sketch), (b, b.sketch))
-    size = math.prod(a.shape)
-    places = np.arange(size) if size < SKETCH_PLACES else sampled_places(size)
+    places = sampled_places(math.prod(a.shape))
     places = places if len(places) == len(mine) else places[::THIN_STEP]
     differs = (mine != other).any(axis=1)
     values, others = (np.ascontiguousarray(one).view(dtype).reshape(-1) for one in (mine, other))

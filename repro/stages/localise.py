@@ -113,17 +113,20 @@ def _weights(a: Run, b: Run, first: Divergence, comparison: Comparison) -> Local
     """Tell of weights that differ before anything is computed."""
     apart = [one.name for one in comparison.distances if one.name.startswith("weight/")]
     count = sum(entry.name.startswith("weight/") for entry in a.trace)
-    entries = [next(entry for entry in run.trace if entry.name == first.name) for run in (a, b)]
     return Localised(
         labels=(a.label, b.label),
         notes=("not run again", "not run again"),
         first=first,
         operation="weight",
-        shape=first.shape,
-        element=first_sampled_difference(*entries),
-        sampled=True,
+        **_sampled(a, b, first),
         remark=f"The checkpoints differ, in {len(apart)} of {count} weights: no operation has part in it.",
     )
+
+
+def _sampled(a: Run, b: Run, first: Divergence) -> dict[str, Any]:
+    """Return what the sketches of the first divergent tensor tell."""
+    entries = [next(entry for entry in run.trace if entry.name == first.name) for run in (a, b)]
+    return {"shape": first.shape, "element": first_sampled_difference(*entries), "sampled": True}
 
 
 def _phase(first: Divergence) -> str:
@@ -158,7 +161,6 @@ def _between(runs: list[Rerun], phase: str, told: dict[str, Any]) -> Localised:
 def _by_sketches(here: Rerun, a: Run, b: Run, told: dict[str, Any]) -> Localised:
     """Name the operations that come into question, as this machine runs them, and what the sketches tell."""
     first: Divergence = told["first"]
-    entries = [next(entry for entry in run.trace if entry.name == first.name) for run in (a, b)]
     since = _since(here, first.name, a, b)
     made: dict[str, Any] = {}
     if since:
@@ -166,9 +168,7 @@ def _by_sketches(here: Rerun, a: Run, b: Run, told: dict[str, Any]) -> Localised
     return Localised(
         **told,
         **made,
-        shape=first.shape,
-        element=first_sampled_difference(*entries),
-        sampled=True,
+        **_sampled(a, b, first),
         operations=tuple(entry.name for entry in since),
     )
 

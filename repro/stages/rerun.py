@@ -32,6 +32,11 @@ class Asked(Frozen):
     isa: str | None
     threads: _THREADS
 
+    @property
+    def caps(self) -> Caps:
+        """What it was allowed to use."""
+        return Caps(isa=self.isa, threads=self.threads)
+
     @classmethod
     def of(cls, record: Record, label: str) -> Asked:
         """Read it from a record.
@@ -69,7 +74,7 @@ class Rerun:
     def __init__(self, run: Run, record: Record, data: str, results: Path, folder: Path) -> None:
         self.run, self._bare, self._folder, self._calls = run, run.record is None, folder, 0
         self._asked = asked = Asked.of(record, run.label)
-        self._caps = Caps(isa=asked.isa, threads=asked.threads)
+        self._caps = asked.caps
         self._levels = list(own_levels()[:-1])
         profile = None if record.profile is None else record.profile.fields()
         self._recorded_level = None if profile is None else profile.get("cpu.isa")
@@ -109,7 +114,7 @@ class Rerun:
             first = first or (self.trace, self.seen, self.reads)
             if self.seen.entries and self._gives(name):
                 self._caps, self.at_hand = caps, True
-                self.note = "comes out here" + ("" if caps == self._asked_caps else f" with {_shown(caps)}")
+                self.note = "comes out here" + ("" if caps == self._asked.caps else f" with {_shown(caps)}")
                 return
         if first is not None:
             self.trace, self.seen, self.reads = first
@@ -121,22 +126,18 @@ class Rerun:
         kept: np.ndarray = np.load(folder / "kept.npy", allow_pickle=False)
         return kept
 
-    @property
-    def _asked_caps(self) -> Caps:
-        return Caps(isa=self._asked.isa, threads=self._asked.threads)
-
     def _candidates(self) -> Iterator[Caps]:
         asked = self._asked
-        yield self._asked_caps
+        yield asked.caps
         if asked.device != "cpu":
             return
-        tried = [asked.isa] if asked.isa else [own_levels()[-1]]
+        highest = own_levels()[-1]
         if self._bare:
             others = [None, *reversed(self._levels), ONEDNN_OFF]
         else:
             others = [str(self._recorded_level)] if self._recorded_level in self._levels and asked.isa is None else []
         for isa in others:
-            if (isa or own_levels()[-1]) not in tried:
+            if (isa or highest) != (asked.isa or highest):
                 yield Caps(isa=isa, threads=asked.threads)
 
     def _once(self, caps: Caps, phase: str, keep: str | None = None) -> Path:

@@ -116,8 +116,8 @@ def thinned(sketch: Sketch, size: int) -> Sketch:
 
 @lru_cache(maxsize=1024)
 def sampled_places(size: int) -> np.ndarray:
-    """Return the places, in C order, of the values that a sketch keeps of ``size`` values, at least 64."""
-    return np.arange(SKETCH_PLACES) * (size - 1) // (SKETCH_PLACES - 1)
+    """Return the places, in C order, of the values that a sketch keeps of ``size`` values."""
+    return np.arange(size) if size <= SKETCH_PLACES else np.arange(SKETCH_PLACES) * (size - 1) // (SKETCH_PLACES - 1)
 
 
 def _encoded(data: bytes) -> str:

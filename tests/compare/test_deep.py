@@ -62,17 +62,9 @@ def _names_the_convolution(localised: dict[str, Any]) -> None:
 
 
 @pytest.mark.slow
-def test_against_another_cap(place: Place) -> None:
-    mine = _checked(place)
-    localised = _deep(place, mine, _checked(place, "--isa", "baseline"))
-    assert localised["notes"] == ["comes out here", "comes out here"]
-    _names_the_convolution(localised)
-
-
-@pytest.mark.slow
-def test_against_another_arithmetic(place: Place) -> None:
-    mine = _checked(place)
-    localised = _deep(place, mine, _checked(place, "--arithmetic", "canonical"))
+@pytest.mark.parametrize("other", [("--isa", "baseline"), ("--arithmetic", "canonical")])
+def test_against_another_cap_or_arithmetic(place: Place, other: tuple[str, str]) -> None:
+    localised = _deep(place, _checked(place), _checked(place, *other))
     assert localised["notes"] == ["comes out here", "comes out here"]
     _names_the_convolution(localised)
 
