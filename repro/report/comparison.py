@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from textwrap import wrap
 
 from repro.compare.element import Element
 from repro.compare.localised import Localised
 from repro.compare.machines import Grouping, Pair
-from repro.report.plain import counted, narrow, one_line, table
+from repro.report.plain import WIDTH, counted, narrow, one_line, table, wrapped
 
-_WIDTH = 80
 _MOST_PAIRS = 28  # of eight runs; of more the first of each class are compared in words
 _STATEMENTS = 12
 _OPERATIONS = 12
@@ -35,7 +33,7 @@ def comparisons_text(groupings: Sequence[Grouping], alone: Sequence[str]) -> str
         first = narrow(["verdict", "runs", "classes"], cells, [[_computation(one.key)] for one in groupings])
         blocks = [first, *(text for text, one in zip(blocks, groupings, strict=True) if not one.identical)]
     if alone:
-        blocks.append("\n".join(_wrapped(f"Of only one run, so not compared: {counted_computations(alone)}")))
+        blocks.append("\n".join(wrapped(f"Of only one run, so not compared: {counted_computations(alone)}")))
     return "\n\n".join(blocks)
 
 
@@ -62,10 +60,10 @@ def localised_text(found: Localised) -> str:
 
 
 def _lines(grouping: Grouping) -> Iterator[str]:
-    yield from _wrapped(_computation(grouping.key))
+    yield from wrapped(_computation(grouping.key))
     names = [_name(number) for number in range(len(grouping.labels))]
     for name, label in zip(names, grouping.labels, strict=True):
-        yield from _wrapped(f"  {name}  {one_line(label)}", subsequent_indent="     ")
+        yield from wrapped(f"  {name}  {one_line(label)}", indent="     ")
     yield ""
     count = len(grouping.classes)
     classes = "1 class" if count == 1 else f"{count} classes"
@@ -77,33 +75,33 @@ def _lines(grouping: Grouping) -> Iterator[str]:
     yield ""
     for pair in _told(grouping):
         sentence = one_line(pair.comparison.sentence())
-        yield from _wrapped(f"{names[pair.first]} {names[pair.second]}  {sentence}", subsequent_indent="     ")
+        yield from wrapped(f"{names[pair.first]} {names[pair.second]}  {sentence}", indent="     ")
     if grouping.statements:
         yield ""
         yield "What goes with it, as far as these runs tell:"
         for one in grouping.statements[:_STATEMENTS]:
-            yield from _wrapped(f"- {one_line(one.sentence())}", subsequent_indent="  ")
+            yield from wrapped(f"- {one_line(one.sentence())}", indent="  ")
         if len(grouping.statements) > _STATEMENTS:
             yield f"- {len(grouping.statements) - _STATEMENTS} more in --json"
 
 
 def _localised_lines(found: Localised) -> Iterator[str]:
     for name, label, note in zip("AB", found.labels, found.notes, strict=True):
-        yield from _wrapped(f"{name}  {one_line(label)}", subsequent_indent="   ")
-        yield from _wrapped(one_line(note), initial_indent="   ", subsequent_indent="   ")
+        yield from wrapped(f"{name}  {one_line(label)}", indent="   ")
+        yield from wrapped(one_line(note), first="   ", indent="   ")
     yield ""
-    yield from _wrapped(f"First difference: {one_line(found.first.sentence())}.")
+    yield from wrapped(f"First difference: {one_line(found.first.sentence())}.")
     if found.remark:
-        yield from _wrapped(one_line(found.remark))
+        yield from wrapped(one_line(found.remark))
     if found.entry is not None:
         yield ""
         yield "The operation that makes it:" if found.operations else "Operation by operation, the first that differs:"
         yield f"  {one_line(found.entry)}"
         if found.reads:
-            yield from _wrapped(f"  reads  {_shapes(found.reads)}", subsequent_indent="         ")
+            yield from wrapped(f"  reads  {_shapes(found.reads)}", indent="         ")
         yield f"  makes  {_shapes((found.shape,))}"
     if len(found.operations) > 1:
-        yield from _wrapped(f"{_since(found.operations)}; they may part in any of these.")
+        yield from wrapped(f"{_since(found.operations)}; they may part in any of these.")
     if found.element is not None:
         yield ""
         yield from _element_lines(found.element, found.sampled)
@@ -121,12 +119,6 @@ def _element_lines(element: Element, sampled: bool) -> Iterator[str]:
     yield f"  A  {element.values[0]}"
     ulps = "" if element.ulps is None else f"  ({counted(element.ulps, 'ulp')} apart)"
     yield f"  B  {element.values[1]}{ulps}"
-
-
-def _wrapped(text: str, initial_indent: str = "", subsequent_indent: str = "") -> list[str]:
-    return wrap(
-        text, _WIDTH, initial_indent=initial_indent, subsequent_indent=subsequent_indent, break_on_hyphens=False
-    )
 
 
 def _shapes(shapes: tuple[tuple[int, ...], ...]) -> str:
@@ -152,7 +144,7 @@ def _matrix(grouping: Grouping, names: list[str]) -> Iterator[str]:
             cells.append("=" if found is None else f"{found.agreeing}/{found.compared}")
         rows.append([names[a], *cells])
     text = table(["agree", *(names[place] for place in ordered)], rows, style="simple")
-    if max(map(len, text.split("\n"))) <= _WIDTH:
+    if max(map(len, text.split("\n"))) <= WIDTH:
         yield text
 
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from repro.report.model import BitsRow, BlockedRow, ClaimRow, Report
 from repro.report.plain import device, one_line, subject
 from repro.report.training_model import TrainingRow
-from repro.schema import CONTRADICTIONS, BitVerdict, ClaimVerdict, TrainingVerdict
+from repro.schema import FAILURES, BitVerdict, ClaimVerdict, TrainingVerdict
 
 _PASSED = frozenset({BitVerdict.IDENTICAL, ClaimVerdict.REPRODUCED, ClaimVerdict.CLOSE})
 
@@ -59,7 +59,7 @@ def _claim(row: ClaimRow) -> tuple[str, ElementTree.Element]:
 def _judged(classname: str, name: str, verdict: str, sentence: str) -> ElementTree.Element:
     case = ElementTree.Element("testcase", classname=one_line(classname), name=one_line(name))
     message = one_line(sentence if sentence.startswith(verdict) else f"{verdict}: {sentence}")
-    if verdict in CONTRADICTIONS or verdict == TrainingVerdict.FAILED:
+    if verdict in FAILURES:
         ElementTree.SubElement(case, "failure", type=verdict, message=message)
     elif verdict in _PASSED:
         ElementTree.SubElement(case, "system-out").text = message

@@ -9,7 +9,7 @@ from repro.errors import EXIT_CONTRADICTION, EXIT_OK, EXIT_PREREQUISITE
 from repro.report.model import Answer, BitsRow, BlockedRow, ClaimRow, Measurement
 from repro.report.plain import counted
 from repro.report.training_model import TrainingRow
-from repro.schema import CONTRADICTIONS, BitVerdict, ClaimVerdict, Record, TrainingVerdict
+from repro.schema import CONTRADICTIONS, FAILURES, BitVerdict, ClaimVerdict, Record
 
 _OPENING = {
     Answer.NO: "No",
@@ -41,7 +41,7 @@ def exit_code(records: Iterable[Record], claims: Iterable[ClaimRow] = ()) -> int
         1 for a contradiction or a training that failed, else 3 where something could not run, else 0.
     """
     stages = {record.verdict for record in records}
-    if {*CONTRADICTIONS, TrainingVerdict.FAILED} & {*stages, *(row.verdict for row in claims)}:
+    if FAILURES & {*stages, *(row.verdict for row in claims)}:
         return EXIT_CONTRADICTION
     # A blocked claim is a fact about its publication; what a blocked stage lacks can be had.
     return EXIT_PREREQUISITE if BitVerdict.BLOCKED in stages else EXIT_OK

@@ -14,7 +14,10 @@ from repro.hardware.caps import described
 # Where the package wcwidth happens to be installed, columns would be padded otherwise than elsewhere.
 tabulate.WIDE_CHARS_MODE = False
 
-_WIDTH, _INDENT = 80, "  "
+WIDTH = 80
+"""Columns of a terminal."""
+
+_INDENT = "  "
 
 _REFUSED = {"Cc", "Cf", "Cs"}
 """Control codes, invisible marks (text direction among them) and halves of surrogate pairs."""
@@ -53,10 +56,19 @@ def narrow(headers: Sequence[str], rows: Sequence[Sequence[str]], below: Sequenc
     for shown, texts in zip(body, below, strict=True):
         lines.append(shown)
         for text in texts:
-            lines += wrap(
-                one_line(text), _WIDTH, initial_indent=_INDENT, subsequent_indent=_INDENT, break_on_hyphens=False
-            )
+            lines += wrapped(one_line(text), indent=_INDENT, first=_INDENT)
     return "\n".join(lines)
+
+
+def wrapped(text: str, *, indent: str = "", first: str = "") -> list[str]:
+    """Return lines for a terminal of 80 columns, none for no text; names with hyphens stay whole.
+
+    Args:
+        text: on one line; see :func:`one_line`.
+        indent: what stands before every line but the first.
+        first: what stands before that.
+    """
+    return wrap(text, WIDTH, initial_indent=first, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def counted(number: int, noun: str) -> str:

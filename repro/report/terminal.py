@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from textwrap import wrap
 
 from repro.report.model import Report
-from repro.report.plain import counted, device, narrow, one_line, subject
+from repro.report.plain import counted, device, narrow, one_line, subject, wrapped
 from repro.report.training_text import title
 from repro.schema import BitVerdict, ClaimVerdict, TrainingVerdict
 
-_WIDTH = 80
 _CONTRADICTED = frozenset({BitVerdict.DIFFERENT, BitVerdict.UNSTABLE})
 _MEASURED = {ClaimVerdict.NOT_REPRODUCED: 0, ClaimVerdict.CLOSE: 1, ClaimVerdict.REPRODUCED: 2}
 """Verdicts that a measurement gives, in the order in which they are listed."""
@@ -20,7 +18,7 @@ def report_text(report: Report) -> str:
     """Return the answer, contradicted bits, measured numbers and what could not run; the headline counts the rest."""
     blocks = [
         "Do the numbers come out on this machine?",
-        "\n".join(_wrapped(report.headline)),
+        "\n".join(wrapped(one_line(report.headline))),
         *_origin(report),
         *_bits(report),
         *_numbers(report),
@@ -33,13 +31,9 @@ def report_text(report: Report) -> str:
 def _origin(report: Report) -> Iterator[str]:
     told = [f"machine {number}: {line}" for number, line in enumerate(report.machines, start=1)]
     told += [f"data {row.name}: {row.edition}, {counted(row.rows, 'image')}" for row in report.data]
-    lines = [line for one in told for line in _wrapped(one, indent="  ")]
+    lines = [line for one in told for line in wrapped(one_line(one), indent="  ")]
     if lines:
         yield "\n".join(lines)
-
-
-def _wrapped(text: str, indent: str = "") -> list[str]:
-    return wrap(one_line(text), _WIDTH, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _bits(report: Report) -> Iterator[str]:

@@ -31,11 +31,12 @@ from repro.schema.profile import (
 from repro.schema.recipe import Metric, Recipe, Selection, Stage
 from repro.schema.record import Record, Stack
 from repro.schema.system import Ensemble, Model, Protocol, Samples, Split, System, Votes, settings_of
-from repro.schema.verdict import CONTRADICTIONS, BitVerdict, ClaimVerdict, TrainingVerdict
+from repro.schema.verdict import CONTRADICTIONS, FAILURES, BitVerdict, ClaimVerdict, TrainingVerdict
 
 __all__ = [
     "CANONICAL_VERSION",
     "CONTRADICTIONS",
+    "FAILURES",
     "Arithmetic",
     "ArithmeticChoice",
     "Artifact",

@@ -54,4 +54,7 @@ class TrainingVerdict(StrEnum):
 
 
 CONTRADICTIONS: frozenset[str] = frozenset({BitVerdict.DIFFERENT, BitVerdict.UNSTABLE, ClaimVerdict.NOT_REPRODUCED})
+"""Verdicts by which what came out is not what is stored or published."""
+
+FAILURES: frozenset[str] = CONTRADICTIONS | {TrainingVerdict.FAILED}
 """Verdicts that end a command with exit code 1."""
