@@ -7,6 +7,7 @@ rounded to float32 once, on entry. The chains of optimisers are compiled where a
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -31,32 +32,32 @@ def operand(value: Tensor | float, like: Tensor) -> Tensor:
 
 def add(x: Tensor, y: Tensor, alpha: float = 1.0) -> Tensor:
     """RN32(x + alpha*y)."""
-    if alpha == 1:
-        return x + y
-    if native.chains(x, y):
-        return native.chain("add_scaled", x, y, y, constant(alpha))
-    return (x.double() + y.double() * constant(alpha)).float()
+    return x + y if alpha == 1 else _chain("add_scaled", x, y, y, alpha, lambda: y)
 
 
 def multiply_add(x: Tensor, a: Tensor, b: Tensor, value: float = 1.0) -> Tensor:
     """addcmul: RN32(x + v*RN32(a*b))."""
-    if native.chains(x, a, b):
-        return native.chain("add_product", x, a, b, constant(value))
-    return (x.double() + (a * b).double() * constant(value)).float()
+    return _chain("add_product", x, a, b, value, lambda: a * b)
 
 
 def divide_add(x: Tensor, a: Tensor, b: Tensor, value: float = 1.0) -> Tensor:
     """addcdiv: RN32(x + v*RN32(a/b))."""
-    if native.chains(x, a, b):
-        return native.chain("add_quotient", x, a, b, constant(value))
-    return (x.double() + (a / b).double() * constant(value)).float()
+    return _chain("add_quotient", x, a, b, value, lambda: a / b)
 
 
 def interpolate(a: Tensor, b: Tensor, weight: Tensor | float) -> Tensor:
     """lerp: RN32(a + w*RN32(b - a))."""
-    if not isinstance(weight, Tensor) and native.chains(a, b):
-        return native.chain("add_difference", a, b, a, constant(weight))
-    return (a.double() + (b - a).double() * operand(weight, a).double()).float()
+    if isinstance(weight, Tensor):
+        return (a.double() + (b - a).double() * operand(weight, a).double()).float()
+    return _chain("add_difference", a, b, a, weight, lambda: b - a)
+
+
+def _chain(kernel: str, x: Tensor, a: Tensor, b: Tensor, value: float, term: Callable[[], Tensor]) -> Tensor:
+    """Return RN32(x + v*t) by the kernel that makes t of a and b, or else of ``term``."""
+    factor = constant(value)
+    if native.chains(x, a, b):
+        return native.chain(kernel, x, a, b, factor)
+    return (x.double() + term().double() * factor).float()
 
 
 def sigmoid_gradient(g: Tensor, y: Tensor) -> Tensor:
