@@ -245,9 +245,9 @@ class Loop:
 
     def _save(self, also: Path | None = None) -> None:
         started = time.monotonic()
-        if self._chain is not None and self._is_finite():  # else the next loss tells, and the state is before it
+        # Weights that are not finite are not saved: the next loss tells, and the state is before them.
+        if self._chain is not None and _are_finite(weights := self._weights()):
             trainer, plain = pack(self.backend.state())
-            weights, _ = pack(self.backend.weights())
             arrays = {f"weight/{name}": value for name, value in weights.items()}
             arrays |= {f"state/{name}": value for name, value in trainer.items()}
             chain = self._chain.state()
@@ -260,11 +260,13 @@ class Loop:
 
     def _save_best(self, path: Path) -> None:
         if self._writes:
-            save_packed(path, pack(self.backend.weights())[0], {})
+            save_packed(path, self._weights(), {})
+
+    def _weights(self) -> dict[str, np.ndarray]:
+        return pack(self.backend.weights())[0]
 
     def _is_finite(self) -> bool:
-        arrays, _ = pack(self.backend.weights())
-        return all(bool(np.isfinite(array).all()) for array in arrays.values() if array.dtype.kind == "f")
+        return _are_finite(self._weights())
 
     def _not_finite(self, step: int, seen: str) -> NotFinite:
         """Come up to a step again from the saved state, and name the first bad tensor in it or in one before it."""
@@ -295,6 +297,10 @@ class Loop:
         while again._is_finite() and again.standing.step < step:
             again.run(until=again.standing.step + 1)
         return again.standing.step - 1
+
+
+def _are_finite(arrays: Mapping[str, np.ndarray]) -> bool:
+    return all(bool(np.isfinite(array).all()) for array in arrays.values() if array.dtype.kind == "f")
 
 
 def _is_bad(shape: tuple[int, ...], sketch: Any) -> bool:
