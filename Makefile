@@ -44,7 +44,7 @@ format: $(STACKS) ## let ruff format the code
 	@$(BIN)/ruff check --fix && $(BIN)/ruff format
 
 bench: $(STACKS) ## ratios against a baseline run beside it
-	@OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m repro.bench
+	@$(BIN)/python -m repro.bench
 
 locks: ## compile the locks anew from their .in files (needs uv)
 	@for stack in torch tensorflow; do uv pip compile -q --python-version 3.11 --no-annotate --no-header pipelines/stacks/$$stack.in -o pipelines/stacks/$$stack.txt; done

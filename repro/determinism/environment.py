@@ -14,6 +14,10 @@ from repro.hardware.caps import CAP_VARIABLES
 from repro.hardware.caps import environment as cap_environment
 from repro.schema import Caps
 
+IDLE_THREADS: Mapping[str, str] = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "10000"}
+"""Idle OpenMP threads sleep, so that they take no core from other threads and processes. Those of GNU's library wait
+some 0.1 ms first, in which the next layer or its digest comes. It changes no bit."""
+
 DETERMINISTIC_ENVIRONMENT: Mapping[str, str] = {
     "PYTHONHASHSEED": "0",
     "CUBLAS_WORKSPACE_CONFIG": ":4096:8",  # cuBLAS: one workspace a stream, so that results do not vary
@@ -22,7 +26,7 @@ DETERMINISTIC_ENVIRONMENT: Mapping[str, str] = {
     "NVIDIA_TF32_OVERRIDE": "0",  # no TF32 in cuBLAS and cuDNN, whatever a framework asks for
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "KMP_WARNINGS": "0",
-    "OMP_WAIT_POLICY": "PASSIVE",  # idle OpenMP threads sleep instead of spinning against the threads that digest
+    **IDLE_THREADS,
     "PYTHONUTF8": "1",
     "LC_ALL": "C.UTF-8",
     "TZ": "UTC",

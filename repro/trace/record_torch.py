@@ -6,6 +6,7 @@ operation of the next layer can change it. Nothing is kept but digest and sketch
 
 from __future__ import annotations
 
+import weakref
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
 
 from repro.trace.recorder import TensorRecorder
+from repro.trace.scan_torch import scanned
 from repro.trace.trace import Trace
 
 
@@ -28,7 +30,7 @@ class Recorder(TensorRecorder):
     """
 
     def __init__(self, *, one_nan: bool = False) -> None:
-        super().__init__()
+        super().__init__(scanned)
         self._one_nan = one_nan
 
     def add(self, name: str, tensor: Any, operation: str) -> None:
@@ -51,7 +53,7 @@ def observed(model: nn.Module, see: Callable[[str, torch.Tensor, str], None]) ->
     """
     known = {module: (name or "output", type(module).__name__) for name, module in model.named_modules()}
     calls: Counter[str] = Counter()
-    last: list[torch.Tensor | None] = [None]
+    last: list[weakref.ref[torch.Tensor] | None] = [None]
 
     def after_forward(module: nn.Module, arguments: Any, output: Any) -> None:
         if module not in known:
@@ -60,9 +62,9 @@ def observed(model: nn.Module, see: Callable[[str, torch.Tensor, str], None]) ->
         calls[name] += 1
         called = name if calls[name] == 1 else f"{name}#{calls[name]}"
         for suffix, tensor in _tensors(output):
-            if tensor is last[0]:
+            if last[0] is not None and tensor is last[0]():
                 continue
-            last[0] = tensor
+            last[0] = weakref.ref(tensor)
             see(called + suffix, tensor, kind)
 
     handle = register_module_forward_hook(after_forward)  # one for all modules: cheaper than one in each

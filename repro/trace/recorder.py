@@ -5,18 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from repro.trace.trace import Trace, TraceEntry, trace_tensor
+from repro.trace.trace import Scan, Trace, TraceEntry, digest_alone, trace_tensor
 
 
 class TensorRecorder:
-    """The tensors of one run. Nothing is kept of them but digest and sketch, so memory stays flat."""
+    """The tensors of one run. Nothing is kept of them but digest and sketch, so memory stays flat.
 
-    def __init__(self) -> None:
+    Args:
+        scan: reads a tensor's values.
+    """
+
+    def __init__(self, scan: Scan = digest_alone) -> None:
+        self._scan = scan
         self._entries: list[TraceEntry] = []
 
     def add(self, name: str, tensor: Any, operation: str) -> None:
         """Record one tensor of any framework, or a NumPy array."""
-        self._entries.append(trace_tensor(name, tensor, operation))
+        self._entries.append(trace_tensor(name, tensor, operation, self._scan))
 
     def add_all(self, prefix: str, tensors: Mapping[str, Any], operation: str) -> None:
         """Record a mapping's tensors as ``prefix/name``, in its order."""

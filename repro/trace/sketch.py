@@ -14,10 +14,8 @@ flush-to-zero setting or thread count can change it. A zero extreme is +0.0, whi
 
 from __future__ import annotations
 
-import os
 from binascii import a2b_base64, b2a_base64
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +27,6 @@ SKETCH_PLACES = 64
 THIN_STEP = 7  # 63 = 9 * 7: the first and the last place stay
 
 _CHUNK_BYTES = 1 << 20  # the second reduction finds a chunk of this size in the cache
-_SHARED_BYTES = 1 << 24  # from here on the chunks are shared out to all cores; below, waking them costs more
 _FIRST = 1024
 _least, _greatest = np.minimum.reduce, np.maximum.reduce
 
@@ -48,6 +45,20 @@ class Sketch(Frozen):
     minimum: str | None
     maximum: str | None
     finite: int
+
+
+class Extremes(NamedTuple):
+    """The extremes of all values' bit patterns as integers.
+
+    Attributes:
+        least, greatest: as unsigned ones.
+        lowest, highest: as signed ones.
+    """
+
+    least: int
+    greatest: int
+    lowest: int
+    highest: int
 
 
 class _Format(NamedTuple):
@@ -98,11 +109,17 @@ _FORMATS = {
 }
 
 
-def sketch_values(values: np.ndarray, dtype: str) -> Sketch:
-    """Return the sketch of an array under the dtype name it is to have; see :func:`repro.digest.as_array`."""
+def sketch_values(values: np.ndarray, dtype: str, extremes: Extremes | None = None) -> Sketch:
+    """Return the sketch of an array under the dtype name it is to have; see :func:`repro.digest.as_array`.
+
+    Args:
+        values: of any shape.
+        dtype: the name.
+        extremes: of the patterns of all values, where they are known.
+    """
     flat = little_endian(values).reshape(-1)
     sample = flat if flat.size <= SKETCH_PLACES else flat[sampled_places(flat.size)]
-    low, high, finite = _extremes(flat, dtype)
+    low, high, finite = _extremes(flat, dtype, extremes)
     return Sketch(values=_encoded(sample.tobytes()), minimum=low, maximum=high, finite=finite)
 
 
@@ -124,20 +141,33 @@ def _encoded(data: bytes) -> str:
     return b2a_base64(data, newline=False).decode("ascii")
 
 
-def _extremes(flat: np.ndarray, dtype: str) -> tuple[str | None, str | None, int]:
+def _extremes(flat: np.ndarray, dtype: str, known: Extremes | None) -> tuple[str | None, str | None, int]:
     """Return minimum and maximum as a sketch has them, and the number of finite values."""
     form = _FORMATS.get(dtype)
     if form is not None:
-        low, high, finite = _float_extremes(flat.view(form.unsigned), form)
+        low, high, finite = _known_extremes(flat.size, form, known) or _float_extremes(flat.view(form.unsigned), form)
         return (form.encoded(low), form.encoded(high), finite) if finite else (None, None, 0)
     if flat.dtype.kind == "c":
         return None, None, int(np.count_nonzero(np.isfinite(flat)))
     if not flat.size:
         return None, None, 0
-    extremes = int(_least(flat)), int(_greatest(flat))
     signed = flat.dtype.kind == "i"
+    if known is None:
+        extremes = int(_least(flat)), int(_greatest(flat))
+    else:
+        extremes = (known.lowest, known.highest) if signed else (known.least, known.greatest)
     least, greatest = (_encoded(one.to_bytes(flat.itemsize, "little", signed=signed)) for one in extremes)
     return least, greatest, flat.size
+
+
+def _known_extremes(size: int, form: _Format, known: Extremes | None) -> tuple[int, int, int] | None:
+    """Return what :func:`_float_extremes` does, from the extremes of the patterns; None where they do not tell."""
+    if known is None or form.negative_zero_is_nan:
+        return None
+    low, high = known.least, known.greatest
+    if high >= form.sign:
+        low, high = form.rank(high), known.highest if known.highest >= 0 else form.rank(low)
+    return (low, high, size) if max(high, -low) < form.not_finite else None
 
 
 def _float_extremes(bits: np.ndarray, form: _Format) -> tuple[int, int, int]:
@@ -147,22 +177,6 @@ def _float_extremes(bits: np.ndarray, form: _Format) -> tuple[int, int, int]:
         bits: patterns, 1-D, unsigned.
         form: what they stand for.
     """
-    workers = len(os.sched_getaffinity(0)) if bits.nbytes >= _SHARED_BYTES else 1
-    if workers == 1:
-        return _part_extremes(bits, form)
-    parts = np.array_split(bits, workers)
-    others = [_pool(workers).submit(_part_extremes, part, form) for part in parts[1:]]
-    found = [_part_extremes(parts[0], form), *(other.result() for other in others)]
-    lows, highs, counts = zip(*found, strict=True)
-    return min(lows), max(highs), sum(counts)
-
-
-@cache
-def _pool(workers: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(workers - 1, thread_name_prefix="sketch")
-
-
-def _part_extremes(bits: np.ndarray, form: _Format) -> tuple[int, int, int]:
     low, high, finite = form.not_finite, -form.not_finite, 0
     step = _CHUNK_BYTES // bits.itemsize
     for start in range(0, bits.size, step):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar, Self
 
+import numpy as np
 from pydantic import model_validator
 
 from repro.digest.array import as_array, digest_values, little_endian
 from repro.digest.manifest import set_digest
 from repro.schema import Document, Frozen, Hex32
-from repro.trace.sketch import Sketch, sketch_values, thinned
+from repro.trace.sketch import Extremes, Sketch, sketch_values, thinned
 
 
 class TraceEntry(Frozen):
@@ -79,19 +80,34 @@ def thin(trace: Trace) -> Trace:
     )
 
 
-def trace_tensor(name: str, tensor: Any, operation: str) -> TraceEntry:
+Scan = Callable[[np.ndarray, str], tuple[str, Extremes | None]]
+"""Gives the digest of an array under a dtype's name, and its patterns' extremes if it met them on the way."""
+
+
+def digest_alone(values: np.ndarray, dtype: str) -> tuple[str, None]:
+    """Scan by the ``blake3`` package."""
+    return digest_values(values, dtype), None
+
+
+def trace_tensor(name: str, tensor: Any, operation: str, scan: Scan = digest_alone) -> TraceEntry:
     """Digest and sketch one tensor of any framework. Nothing of it is kept but those.
+
+    Args:
+        name, operation: of the entry.
+        tensor: of any shape.
+        scan: reads its values; whichever does, the entry is the same.
 
     Raises:
         TypeError: it is no dense tensor of numbers or booleans.
     """
     values, dtype = as_array(tensor)
-    values = little_endian(values)  # once, for both that follow
+    values = little_endian(values)  # once, for all that follow
+    digest, extremes = scan(values, dtype)
     return TraceEntry(
         name=name,
         operation=operation,
         dtype=dtype,
         shape=values.shape,
-        digest=digest_values(values, dtype),
-        sketch=sketch_values(values, dtype),
+        digest=digest,
+        sketch=sketch_values(values, dtype, extremes),
     )
