@@ -27,6 +27,9 @@ from repro.stages.times import timing
 from repro.trace import Trace
 
 _OTHER_THREADS = (2, 4)
+_CHANGES_THREADS = {"torch"}
+"""Frameworks whose number of threads can change in a process; TensorFlow's is fixed with its first operation."""
+
 _SMALL = 950  # MB: a model that takes more is tried with the first of these alone
 _PIECES = (1, 16)
 MEMORY = 3000
@@ -98,7 +101,15 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
         pieces = tuple(size for size in _PIECES if size < probe["batch"])
 
         def run(name: str, caps: Caps, **asked: Any) -> Callable[[], Any]:
-            task = {"task": "probe", **probe, "prepare_all": True, "pieces": [], "describe": False, **asked}
+            task = {
+                "task": "probe",
+                **probe,
+                "prepare_all": True,
+                "pieces": [],
+                "threads": [],
+                "describe": False,
+                **asked,
+            }
             return lambda: call.run(task, folder / name, caps)
 
         def trace(name: str, file: str = "trace.json") -> Trace:
@@ -114,19 +125,24 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
                 f"canonical arithmetic, two runs in fresh processes, the second with {_LEAST} kernels and two threads"
             )
         say(f"{call.name}: {runs}, {call.data.name}")
+        at_once = call.model.framework in _CHANGES_THREADS
         planned = [
             run("first", call.caps, pieces=list(pieces), describe=True),
-            run("second", again),
-            *(
+            run("second", again, threads=others if at_once else ()),
+        ]
+        if not at_once:
+            planned += [
                 run(f"threads-{threads}", Caps(isa=call.caps.isa, threads=threads), prepare_all=False)
                 for threads in others
-            ),
-        ]
+            ]
         # The runs share nothing but the cores; what one computes cannot depend on another.
         with ThreadPoolExecutor(_at_once(memory)) as pool:
             answer, *_ = pool.map(lambda planned_run: planned_run(), planned)
         first = trace("first")
-        varied = {f"{threads} threads": trace(f"threads-{threads}") for threads in others}
+        varied = {
+            f"{threads} threads": trace("second", f"threads-{threads}.json") if at_once else trace(f"threads-{threads}")
+            for threads in others
+        }
         varied |= {f"batch in pieces of {size}": trace("first", f"pieces-{size}.json") for size in pieces}
         outputs = {
             "trace": call.results.save_document(first),

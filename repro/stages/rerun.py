@@ -151,6 +151,7 @@ class Rerun:
             "prepare_all": True,
             "describe": False,
             "pieces": [],
+            "threads": [],
             "operations": {"phase": phase, "keep": keep},
         }
         answer = self._call.run(task, folder, caps)

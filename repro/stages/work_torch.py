@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from repro.determinism.switches_torch import make_deterministic
 from repro.hardware.framework_torch import read_framework
@@ -39,9 +40,9 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     Args:
         task: ``model`` (system/model), ``device``, ``seed``, ``caps``, ``data``, ``protocol``, ``batch``, ``steps``;
             ``prepare_all``: digest all images as every protocol prepares them; ``pieces``: also run the forward
-            pass in pieces of these sizes; ``describe``: also read the profile and count the model's size, which
-            takes a second.
-        folder: receives ``trace.json`` and ``pieces-<size>.json``.
+            pass in pieces of these sizes; ``threads``: then do all but the preparing again with each of these numbers
+            of threads; ``describe``: also read the profile and count the model's size, which takes a second.
+        folder: receives ``trace.json``, ``pieces-<size>.json`` and ``threads-<number>.json``.
 
     Returns:
         switches of this process; with ``describe`` its profile and the model's size; what operations read, if recorded.
@@ -49,8 +50,28 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
     caps = Caps(**task["caps"])
     switches = make_deterministic(task["seed"], caps.threads)
     system, model = find_model(task["model"])
-    data = StoredData.from_task(task["data"])
     recorder = _recorder(task)
+    network, inputs = _probed(recorder, system, model, task, folder)
+    (folder / "trace.json").write_text(recorder.trace().to_json(), encoding="utf-8")
+    answer: dict[str, Any] = {"switches": switches}
+    if task["describe"]:
+        answer |= {"counted": count_size(network.eval(), inputs[:1]), "profile": _profile(caps, task["device"])}
+    if isinstance(recorder, OperationRecorder):
+        answer["reads"] = recorder.operations.write(folder)
+    del network
+    for threads in task["threads"]:
+        torch.set_num_threads(threads)
+        varied = _recorder(task)
+        _probed(varied, system, model, {**task, "prepare_all": False, "pieces": ()}, folder)
+        (folder / f"threads-{threads}.json").write_text(varied.trace().to_json(), encoding="utf-8")
+    return answer
+
+
+def _probed(
+    recorder: Recorder, system: System, model: Model, task: dict[str, Any], folder: Path
+) -> tuple[nn.Module, torch.Tensor]:
+    """Trace a probe; return the model after its steps and the images of its forward pass."""
+    data = StoredData.from_task(task["data"])
     network = _keyed_network(model, task["device"])
     with computing(task):
         _contract(recorder, model, network, task["device"])
@@ -69,13 +90,7 @@ def probe(task: dict[str, Any], folder: Path) -> dict[str, Any]:
             trace = trace_in_pieces(network, inputs, size, "forward")
             (folder / f"pieces-{size}.json").write_text(trace.to_json(), encoding="utf-8")
     _training(recorder, system, model, network, task, data)
-    (folder / "trace.json").write_text(recorder.trace().to_json(), encoding="utf-8")
-    answer: dict[str, Any] = {"switches": switches}
-    if task["describe"]:
-        answer |= {"counted": count_size(network.eval(), inputs[:1]), "profile": _profile(caps, task["device"])}
-    if isinstance(recorder, OperationRecorder):
-        answer["reads"] = recorder.operations.write(folder)
-    return answer
+    return network, inputs
 
 
 def evaluate(task: dict[str, Any], folder: Path) -> dict[str, Any]:
@@ -230,8 +245,22 @@ def _loaded_network(system: System, model: Model, task: dict[str, Any]) -> tuple
     return network.eval().to(task["device"]), told
 
 
+class _Undrawn(TorchFunctionMode):
+    """Leaves out what gives a model its first values, which for a large one takes longer than all else."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in _DRAWS or getattr(func, "__module__", "") == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return func(*args, **kwargs)
+
+
+_DRAWS = {torch.Tensor.normal_, torch.Tensor.uniform_}
+
+
 def _keyed_network(model: Model, device: str) -> nn.Module:
-    network: nn.Module = resolve(model.build)()
+    with _Undrawn():
+        network: nn.Module = resolve(model.build)()
     if model.keyed is not None:
         resolve(model.keyed)(network, CONTRACT_SALT)
         return network.eval().to(device)

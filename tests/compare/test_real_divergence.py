@@ -43,6 +43,7 @@ def test_four_runs_fall_into_classes_and_the_first_divergent_layer_is_named(mode
         "prepare_all": False,
         "describe": True,
         "pieces": [],
+        "threads": [],
     }
     runs = []
     for label, caps in RUNS.items():
