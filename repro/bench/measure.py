@@ -43,7 +43,7 @@ class Measurement(Frozen):
     """What came out of a benchmark.
 
     Attributes:
-        seconds: median time of the subject, ``without`` taken off.
+        seconds: median time of the subject, each time with that of its neighbour ``without`` taken off.
         baseline_seconds: median time of the baseline.
         ratio: the one over the other. Below 1 the subject is faster.
         quartiles: of the ratios of the single repetitions: how far to trust the ratio.
@@ -100,7 +100,8 @@ def measure(benchmark: Benchmark, budget_seconds: float, clock: Callable[[], flo
             gc.enable()
     runs, baselines, *withouts = zip(*rounds, strict=True)
     off = withouts[0] if withouts else (0.0,) * len(rounds)
-    seconds = statistics.median(runs) - statistics.median(off)
+    # Each less its neighbour: a clock rate that drifts moves both, and their medians may come from far apart.
+    seconds = statistics.median(run - less for run, less in zip(runs, off, strict=True))
     baseline_seconds = statistics.median(baselines)
     ratios = [(run - less) / baseline for run, baseline, less in zip(runs, baselines, off, strict=True)]
     low, _, high = statistics.quantiles(ratios, n=4)

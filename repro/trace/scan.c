@@ -85,28 +85,29 @@ static inline __attribute__((always_inline)) void compress(vec h[8], const vec m
     for (int i = 0; i < 8; i++) h[i] = v[i] ^ v[i + 8];
 }
 
-/* The chaining values of 1 to 16 chunks or parents, of as many blocks each; the last block holds `last` bytes.
- * Inlined into what calls it, it lacks the 32 registers that state and message need. */
-static __attribute__((noinline, noclone)) void hash(const uint8_t *const *inputs, int count, int blocks, int last, uint64_t counter, int counted,
-                 uint32_t flags, uint32_t first_flags, uint32_t last_flags, uint8_t *values) {
+/* The chaining values of 1 to 16 chunks, numbered from `number` on, or parents, of as many blocks each; the last block
+ * holds `last` bytes, `root` marks the top of the tree. Inlined, it would lack the 32 registers of state and message. */
+static __attribute__((noinline, noclone)) void hash(const uint8_t *const *inputs, int count, int blocks, int last,
+                                                    uint32_t parent, uint32_t root, uint64_t number, uint8_t *values) {
     vec h[8], low, high;
     for (int i = 0; i < 8; i++) h[i] = all(IV[i]);
     for (int i = 0; i < LANES; i++) {
-        const uint64_t number = counter + (counted ? i : 0);
-        low[i] = (uint32_t)number;
-        high[i] = (uint32_t)(number >> 32);
+        const uint64_t own = parent ? 0 : number + i;
+        low[i] = (uint32_t)own;
+        high[i] = (uint32_t)(own >> 32);
     }
     for (int block = 0; block < blocks; block++) {
         const int ends = block == blocks - 1;
+        const uint32_t chunk_flags = (block ? 0 : CHUNK_START) | (ends ? CHUNK_END | root : 0);
         vec m[16];
 #pragma GCC unroll 16
         for (int i = 0; i < LANES; i++) {
             const uint8_t *input = inputs[i < count ? i : 0] + block * BLOCK;
             m[i] = *(const loose_vec *)input;
-            if (counted) __builtin_prefetch(input + LANES * CHUNK); /* the chunks that are next */
+            if (!parent) __builtin_prefetch(input + LANES * CHUNK); /* the chunks that are next */
         }
         transpose(m);
-        compress(h, m, low, high, ends ? last : BLOCK, flags | (block ? 0 : first_flags) | (ends ? last_flags : 0));
+        compress(h, m, low, high, ends ? last : BLOCK, parent ? parent | root : chunk_flags);
     }
     for (int i = 0; i < count; i++)
         for (int word = 0; word < 8; word++) memcpy(values + CV * i + 4 * word, &(uint32_t){h[word][i]}, 4);
@@ -120,7 +121,7 @@ static void join(uint8_t *values, int64_t count, int64_t most) {
             const int here = pairs - i < LANES ? (int)(pairs - i) : LANES;
             const uint8_t *inputs[LANES];
             for (int k = 0; k < here; k++) inputs[k] = values + (i + k) * 2 * CV;
-            hash(inputs, here, 1, BLOCK, 0, 0, PARENT, 0, 0, values + i * CV);
+            hash(inputs, here, 1, BLOCK, PARENT, 0, 0, values + i * CV);
         }
         if (count % 2) memcpy(values + pairs * CV, values + (count - 1) * CV, CV);
         count = pairs + count % 2;
@@ -188,8 +189,7 @@ static void edge_value(const Input *in, int64_t chunk, uint8_t *value) {
     if (chunk == 0) memcpy(bytes, in->header, in->header_size);
     if (in->size) memcpy(bytes + (from - start), in->data + from, filled - (from - start));
     const int blocks = filled ? (int)((filled + BLOCK - 1) / BLOCK) : 1;
-    hash(&input, 1, blocks, (int)(filled - (blocks - 1) * BLOCK), chunk, 1, 0, CHUNK_START,
-         CHUNK_END | (in->chunks == 1 ? ROOT : 0), value);
+    hash(&input, 1, blocks, (int)(filled - (blocks - 1) * BLOCK), 0, in->chunks == 1 ? ROOT : 0, chunk, value);
 }
 
 /* The chaining values of chunks `start` to `stop`, at most GROUP of them, and the extremes of their values. */
@@ -208,7 +208,7 @@ static void chunk_values(const Input *in, int64_t start, int64_t stop, uint8_t *
                 full++;
             }
             if (full)
-                hash(inputs, full, CHUNK / BLOCK, BLOCK, chunk, 1, 0, CHUNK_START, CHUNK_END, value);
+                hash(inputs, full, CHUNK / BLOCK, BLOCK, 0, 0, chunk, value);
             else
                 edge_value(in, chunk, value);
             chunk += full ? full : 1;
@@ -245,7 +245,7 @@ int scan(const uint8_t *header, int64_t header_size, const uint8_t *data, int64_
     if (chunks == 1)
         memcpy(digest, subtrees, CV);
     else
-        hash((const uint8_t *const[]){subtrees}, 1, 1, BLOCK, 0, 0, PARENT | ROOT, 0, 0, digest);
+        hash((const uint8_t *const[]){subtrees}, 1, 1, BLOCK, PARENT, ROOT, 0, digest);
     free(subtrees);
     *range = (Range){least, greatest, lowest, highest};
     return 0;

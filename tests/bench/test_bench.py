@@ -67,6 +67,15 @@ def test_what_does_not_count_is_taken_off() -> None:
     assert (found.seconds, found.ratio, found.quartiles) == (2, 1, (1, 1))
 
 
+def test_a_clock_rate_that_changes_touches_both_and_does_not_count() -> None:
+    clock = Clock()
+    run = clock.costs("run", lambda n: 3.0 if n <= 4 else 13.0)
+    without = clock.costs("without", lambda n: 1.0 if n <= 5 else 11.0)
+    found = measure(benchmark(clock, run=run, without=without), 1e-9, clock)
+
+    assert found.seconds == 2
+
+
 def test_subject_and_baseline_take_turns_and_change_places() -> None:
     clock = Clock()
     measure(benchmark(clock), 1e-9, clock)
