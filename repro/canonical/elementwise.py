@@ -97,10 +97,15 @@ def power(x: Tensor, exponent: float) -> Tensor:
     if exponent == -1:
         return torch.ones_like(x) / x
     if exponent == 0.5:
-        return functions.sqrt(x)
+        return square_root(x)
     if exponent == -0.5:
         return functions.rsqrt(x)
     return power_of_tensors(x, operand(exponent, x))
+
+
+def square_root(x: Tensor) -> Tensor:
+    """F_sqrt(x)."""
+    return native.square_root(x) if native.chains(x) else functions.sqrt(x)
 
 
 def power_of_tensors(x: Tensor, y: Tensor) -> Tensor:

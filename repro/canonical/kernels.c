@@ -268,6 +268,68 @@ void affine(const float *x, const float *a, const float *c, int64_t outer, int64
         }
 }
 
+/* What is added by channel: float32 values, or products of two, which are exact in float64. */
+static inline double term(const float *a, const float *b, int64_t i) { return b ? (double)a[i] * (double)b[i] : a[i]; }
+
+static inline __attribute__((always_inline)) double channel_sum(const float *a, const float *b, int64_t outer,
+                                                                int64_t step, int64_t inner, int bits) {
+    uint64_t top = 0; /* magnitudes order as their bits do */
+    for (int64_t n = 0; n < outer; n++)
+        for (int64_t i = n * step; i < n * step + inner; i++) {
+            const double value = term(a, b, i);
+            uint64_t magnitude;
+            memcpy(&magnitude, &value, 8);
+            magnitude &= INT64_MAX;
+            top = magnitude > top ? magnitude : top;
+        }
+    const int field = (int)(top >> 52), exponent = top ? field - 1022 : 0; /* 2**(e-1) <= largest < 2**e */
+    if (field == 2047) return NAN;
+    const double scale = ldexp(1.0, bits - exponent);
+    double parts[LANES] = {0}, sum = 0; /* exact in any order, so in one that vectors can take */
+    for (int64_t n = 0; n < outer; n++) {
+        int64_t i = n * step;
+        const int64_t stop = i + inner;
+        for (; i + LANES <= stop; i += LANES)
+            for (int k = 0; k < LANES; k++) parts[k] += rint(term(a, b, i + k) * scale);
+        for (; i < stop; i++) sum += rint(term(a, b, i) * scale);
+    }
+    for (int k = 0; k < LANES; k++) sum += parts[k];
+    return (sum + 0.0) * ldexp(1.0, exponent - bits);
+}
+
+/* Exact sums by channel of a, or of a * b, contiguous (outer, channels, inner): integers of `bits` bits on the grid of the
+ * channel's largest magnitude, whose sums stay within 53; NaN where a value is not finite. */
+void exact_sums(const float *a, const float *b, int64_t outer, int64_t channels, int64_t inner, int bits, double *sums) {
+#pragma omp parallel for schedule(static)
+    for (int64_t channel = 0; channel < channels; channel++) {
+        const int64_t start = channel * inner, step = channels * inner;
+        sums[channel] = b ? channel_sum(a + start, b + start, outer, step, inner, bits)
+                          : channel_sum(a + start, NULL, outer, step, inner, bits);
+    }
+}
+
+/* out = float32(((dy - s) - h * t)) * factor, the first in float64; s, t and factor by channel. */
+void centred(const float *dy, const float *h, const float *s, const float *t, const float *factor, int64_t outer,
+             int64_t channels, int64_t inner, float *out) {
+#pragma omp parallel for schedule(static) collapse(2)
+    for (int64_t n = 0; n < outer; n++)
+        for (int64_t channel = 0; channel < channels; channel++) {
+            const int64_t start = (n * channels + channel) * inner;
+            const double mean_s = s[channel], mean_t = t[channel];
+            for (int64_t i = start; i < start + inner; i++)
+                out[i] = (float)(((double)dy[i] - mean_s) - (double)h[i] * mean_t) * factor[channel];
+        }
+}
+
+/* IEEE's root of a float32 is the nearest; a NaN is the one NaN. */
+void square_root(const float *x, int64_t count, float *out) {
+#pragma omp parallel for schedule(static)
+    for (int64_t i = 0; i < count; i++) {
+        const float root = sqrtf(x[i]);
+        out[i] = root == root ? root : NAN;
+    }
+}
+
 /* out = float32(x + value * float32(TERM)) in float64, element by element: what optimisers are made of. The product of two
  * float32 is exact in float64. */
 #define CHAIN(name, TERM) \

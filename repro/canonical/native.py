@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -37,7 +37,17 @@ def library() -> ctypes.CDLL | None:
         return None
     found = compiled(_SOURCE, _FLAGS)
     if found is not None:
-        for name in ("largest", "pack_activations", "pack_weights", "convolve", "affine", *CHAINS):
+        for name in (
+            "largest",
+            "pack_activations",
+            "pack_weights",
+            "convolve",
+            "affine",
+            "exact_sums",
+            "centred",
+            "square_root",
+            *CHAINS,
+        ):
             getattr(found, name).restype = None
     return found
 
@@ -288,16 +298,57 @@ def _largest(x: Tensor, dims: Sequence[int]) -> Tensor:
     return largest(x, dims).reshape(-1).double()
 
 
+def by_channel(*tensors: Tensor) -> bool:
+    """Tell whether the kernels that go by channel take these: contiguous float32 (N, C, ...) of one shape, on a CPU."""
+    first = tensors[0]
+    alike = all(
+        one.dtype == torch.float32 and one.shape == first.shape and one.is_contiguous() and not one.is_cuda
+        for one in tensors
+    )
+    return alike and first.numel() > 0 and library() is not None
+
+
 def affine(x: Tensor, factor: Tensor, shift: Tensor) -> Tensor:
-    """Return RN32(RN64(x*a + c)) by channel. x: contiguous float32 (N, C, ...); factor, shift: float32 (C,)."""
+    """Return RN32(RN64(x*a + c)). x: as :func:`by_channel` takes it; factor, shift: float32 (C,)."""
+    y = torch.empty_like(x)
+    _kernel("affine")(_pointer(x), _pointer(factor.contiguous()), _pointer(shift.contiguous()), *_sizes(x), _pointer(y))
+    return y
+
+
+def exact_sums(a: Tensor, b: Tensor | None, bits: int) -> Tensor:
+    """Return the exact sums of a, or of a*b, by channel, on a grid of ``bits`` bits: float64 (C,)."""
+    sums = torch.empty(a.shape[1], dtype=torch.float64)
+    other = None if b is None else _pointer(b)
+    _kernel("exact_sums")(_pointer(a), other, *_sizes(a), ctypes.c_int(bits), _pointer(sums))
+    return sums
+
+
+def centred(dy: Tensor, h: Tensor, s: Tensor, t: Tensor, factor: Tensor) -> Tensor:
+    """Return RN32(RN32((dy - s) - h*t) * a). dy, h: as :func:`by_channel` takes them; s, t, factor: float32 (C,)."""
+    y = torch.empty_like(dy)
+    numbers = map(_pointer, (dy, h, s.contiguous(), t.contiguous(), factor.contiguous()))
+    _kernel("centred")(*numbers, *_sizes(dy), _pointer(y))
+    return y
+
+
+def square_root(x: Tensor) -> Tensor:
+    """Return F_sqrt(x), of a tensor that :func:`chains` takes."""
+    y = torch.empty_like(x)
+    _kernel("square_root")(_pointer(x), ctypes.c_int64(x.numel()), _pointer(y))
+    return y
+
+
+def _sizes(x: Tensor) -> Iterator[ctypes.c_int64]:
+    """Return samples, channels, and places in each."""
+    outer, channels = x.shape[:2]
+    return map(ctypes.c_int64, (outer, channels, x.numel() // (outer * channels)))
+
+
+def _kernel(name: str) -> Callable[..., None]:
     kernels = library()
     assert kernels is not None
-    y = torch.empty_like(x)
-    outer, channels = x.shape[:2]
-    inner = x.numel() // max(1, outer * channels)
-    numbers = map(ctypes.c_int64, (outer, channels, inner))
-    kernels.affine(_pointer(x), _pointer(factor.contiguous()), _pointer(shift.contiguous()), *numbers, _pointer(y))
-    return y
+    found: Callable[..., None] = getattr(kernels, name)
+    return found
 
 
 def chains(*tensors: Tensor) -> bool:
@@ -312,11 +363,9 @@ def chains(*tensors: Tensor) -> bool:
 
 def chain(name: str, x: Tensor, a: Tensor, b: Tensor, value: float) -> Tensor:
     """Return one of :data:`CHAINS`; of three tensors that :func:`chains` takes."""
-    kernels = library()
-    assert kernels is not None
     y = torch.empty_like(x)
     numbers = ctypes.c_double(value), ctypes.c_int64(x.numel())
-    getattr(kernels, name)(_pointer(x), _pointer(a), _pointer(b), *numbers, _pointer(y))
+    _kernel(name)(_pointer(x), _pointer(a), _pointer(b), *numbers, _pointer(y))
     return y
 
 

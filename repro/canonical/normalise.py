@@ -10,7 +10,7 @@ from torch import Tensor
 
 from repro.canonical import functions, native
 from repro.canonical.elementwise import constant
-from repro.canonical.scale import exact_sum
+from repro.canonical.scale import exact_sum, sum_bits
 
 Triple = tuple[Tensor | None, Tensor | None, Tensor | None]
 
@@ -34,7 +34,7 @@ def batch_norm_evaluation(
         eps: added to the variance.
     """
     factor, shift = _folded(weight, bias, mean, variance, eps)
-    if native.library() is not None and x.is_contiguous() and not x.is_cuda:
+    if native.by_channel(x):
         return native.affine(x, factor, shift)
     return (x.double() * _channels(factor, x).double() + _channels(shift, x).double()).float()
 
@@ -60,17 +60,26 @@ def batch_norm_training(
     Returns:
         y, mu and inv (float32 (C,)), and SUM(d*d) as float64 (C,).
     """
-    axes = (0, *range(2, x.ndim))
     n = x.numel() // x.shape[1]
-    mean = (exact_sum(x, axes) / n).float()
+    mean = (_channel_sums(x) / n).float()
     d = x - _channels(mean, x)
-    wide = d.double()
-    squares = exact_sum(wide * wide, axes)
+    squares = _channel_sums(d, d)
     inverse = inverse_deviation(squares / n, eps)
-    y = wide * _channels(_times(weight, inverse), x).double()
+    factor = _times(weight, inverse)
+    if bias is not None and native.by_channel(d):
+        return native.affine(d, factor, bias), mean, inverse, squares
+    y = d.double() * _channels(factor, x).double()
     if bias is not None:
         y = y + _channels(bias, x).double()
     return y.float(), mean, inverse, squares
+
+
+def _channel_sums(a: Tensor, b: Tensor | None = None) -> Tensor:
+    """SUM(a) or SUM(a*b) by channel, float64 (C,); a, b: float32 (N, C, ...)."""
+    if native.by_channel(*(one for one in (a, b) if one is not None)):
+        return native.exact_sums(a, b, sum_bits(a.numel() // a.shape[1]))
+    axes = (0, *range(2, a.ndim))
+    return exact_sum(a if b is None else a.double() * b.double(), axes)
 
 
 def running(old: Tensor, new: Tensor, momentum: float) -> Tensor:
@@ -93,21 +102,29 @@ def batch_norm_gradient(
     In training dx = RN32(RN32((dy - RN32(s/n)) - h*RN32(t/n)) * RN32(gamma*inv)), otherwise dx = RN32(dy *
     RN32(gamma*inv)).
     """
-    axes = (0, *range(2, x.ndim))
     n = x.numel() // x.shape[1]
-    s = exact_sum(dy, axes).float()
-    h = ((x - _channels(mean, x)) * _channels(inverse, x)).double()
-    t = exact_sum(dy.double() * h, axes).float()
+    s = _channel_sums(dy).float()
+    h = (x - _channels(mean, x)) * _channels(inverse, x)
+    t = _channel_sums(dy, h).float()
     dx = None
     if needs[0]:
-        factor = _channels(_times(weight, inverse), x)
-        dx = _centred(dy, h, _channels(s, x), _channels(t, x), n) * factor if training else dy * factor
+        factor = _times(weight, inverse)
+        if not training:
+            dx = dy * _channels(factor, x)
+        elif native.by_channel(dy, h):
+            dx = native.centred(dy, h, _mean(s, n), _mean(t, n), factor)
+        else:
+            dx = _centred(dy, h.double(), _channels(s, x), _channels(t, x), n) * _channels(factor, x)
     return dx, t if needs[1] else None, s if needs[2] else None
 
 
 def _centred(dy: Tensor, h: Tensor, s: Tensor, t: Tensor, n: int) -> Tensor:
-    mean_s, mean_t = (s.double() / n).float().double(), (t.double() / n).float().double()
-    return ((dy.double() - mean_s) - h * mean_t).float()
+    return ((dy.double() - _mean(s, n).double()) - h * _mean(t, n).double()).float()
+
+
+def _mean(total: Tensor, n: int) -> Tensor:
+    """RN32(total / n)."""
+    return (total.double() / n).float()
 
 
 def layer_norm(

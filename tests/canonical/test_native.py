@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from repro.canonical import convolution, elementwise, native
+from repro.canonical import convolution, elementwise, functions, native
 from repro.canonical.convolution import Geometry
 from repro.canonical.matrix import matrix_product
-from repro.canonical.normalise import batch_norm_evaluation
+from repro.canonical.normalise import batch_norm_evaluation, batch_norm_gradient, batch_norm_training
 from repro.canonical.product import ONE_PASS
 
 SHAPES = [
@@ -158,3 +158,50 @@ def test_a_chain_keeps_the_layout_and_leaves_what_lies_otherwise_to_the_plain_ro
     assert not native.chains(last[:, :2], last[:, :2])
     assert not native.chains(last, last.double())
     assert torch.equal(found, elementwise.add(last.contiguous(), last, 0.3))
+
+
+@pytest.mark.parametrize(
+    "shape", [(2, 3, 7, 7), (4, 5, 1, 1), (3, 4), (2, 6, 33), (1, 1, 64, 65), (8, 3, 16, 16)], ids=str
+)
+@pytest.mark.parametrize("corner", [None, *EXTREMES], ids=str)
+def test_a_training_batch_is_normalised_as_by_the_plain_route(
+    shape: tuple[int, ...], corner: float | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x, dy = drawn(*shape), drawn(*shape, seed=1)
+    if corner is not None:  # in one channel of several, or in all there is
+        x[0, -1] = corner
+        dy[-1, -1] = corner
+    weight, bias = drawn(shape[1], seed=2), drawn(shape[1], seed=3)
+
+    def computed() -> list[torch.Tensor]:
+        found: list[torch.Tensor] = []
+        for scale, shift in ((weight, bias), (None, bias), (weight, None)):
+            y, mean, inverse, squares = batch_norm_training(x, scale, shift, 1e-5)
+            back = batch_norm_gradient(dy, x, scale, mean, inverse, training=True, needs=(True, True, True))
+            found += [y, mean, inverse, squares, *(one for one in back if one is not None)]
+        return found
+
+    assert native.by_channel(x, dy)
+    kernels = computed()
+    monkeypatch.setattr(native, "by_channel", lambda *_tensors: False)
+    for found, plain in zip(kernels, computed(), strict=True):
+        assert torch.equal(torch.isnan(found), torch.isnan(plain))
+        kept = ~torch.isnan(plain)
+        integers = torch.int64 if plain.dtype == torch.float64 else torch.int32
+        assert torch.equal(found[kept].view(integers), plain[kept].view(integers))
+
+
+def test_what_goes_by_channel_is_contiguous_float32_of_one_shape() -> None:
+    x = drawn(2, 3, 4, 5)
+    assert native.by_channel(x, x.clone())
+    assert not native.by_channel(x, x[:1])
+    assert not native.by_channel(x.contiguous(memory_format=torch.channels_last))
+    assert not native.by_channel(x.double())
+    assert not native.by_channel(x[:0])
+
+
+def test_roots_are_those_of_the_function() -> None:
+    generator = torch.Generator().manual_seed(0)
+    patterns = torch.randint(-(2**31), 2**31, (300_000,), generator=generator).to(torch.int32)
+    x = torch.cat([torch.tensor(EXTREMES), patterns.view(torch.float32)])
+    assert torch.equal(elementwise.square_root(x).view(torch.int32), functions.sqrt(x).view(torch.int32))

@@ -82,8 +82,13 @@ def _function(name: str, *operations: str) -> None:
         return result
 
 
-for _name in ("exp", "log", "sigmoid", "silu", "tanh", "erf", "sqrt", "rsqrt"):
+for _name in ("exp", "log", "sigmoid", "silu", "tanh", "erf", "rsqrt"):
     _function(_name, _name, f"{_name}_")
+
+
+@form("sqrt", "sqrt_")
+def _sqrt(_: Context, x: Tensor) -> Tensor:
+    return elementwise.square_root(x)
 
 
 @form("gelu", "gelu_")
