@@ -6,6 +6,7 @@
  *
  * Source: the BLAKE3 paper (O'Connor, Aumasson, Neves, Wilcox-O'Hearn 2020), sections 2.1 to 2.6.
  */
+#include <omp.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,9 @@
 #define CHUNK 1024
 #define BLOCK 64
 #define CV 32    /* bytes of a chaining value */
-#define GROUP 64 /* chunks whose subtree one thread hashes; a power of two, as subtrees are */
+#define LEVELS 6 /* of the tree that are hashed with the chunks */
+#define GROUP (1 << LEVELS)
+#define TOGETHER 4 /* groups whose levels are hashed together, so that the lanes are full */
 
 enum { CHUNK_START = 1, CHUNK_END = 2, PARENT = 4, ROOT = 8 };
 
@@ -113,19 +116,17 @@ static __attribute__((noinline, noclone)) void hash(const uint8_t *const *inputs
         for (int word = 0; word < 8; word++) memcpy(values + CV * i + 4 * word, &(uint32_t){h[word][i]}, 4);
 }
 
-/* Hash chaining values in pairs, level by level, until no more than `most` are left; an odd one moves up as it is. */
-static void join(uint8_t *values, int64_t count, int64_t most) {
-    while (count > most) {
-        const int64_t pairs = count / 2;
-        for (int64_t i = 0; i < pairs; i += LANES) {
-            const int here = pairs - i < LANES ? (int)(pairs - i) : LANES;
-            const uint8_t *inputs[LANES];
-            for (int k = 0; k < here; k++) inputs[k] = values + (i + k) * 2 * CV;
-            hash(inputs, here, 1, BLOCK, PARENT, 0, 0, values + i * CV);
-        }
-        if (count % 2) memcpy(values + pairs * CV, values + (count - 1) * CV, CV);
-        count = pairs + count % 2;
+/* Hash chaining values in pairs, an odd one moving up as it is; return how many are left. */
+static int64_t paired(uint8_t *values, int64_t count) {
+    const int64_t pairs = count / 2;
+    for (int64_t i = 0; i < pairs; i += LANES) {
+        const int here = pairs - i < LANES ? (int)(pairs - i) : LANES;
+        const uint8_t *inputs[LANES];
+        for (int k = 0; k < here; k++) inputs[k] = values + (i + k) * 2 * CV;
+        hash(inputs, here, 1, BLOCK, PARENT, 0, 0, values + i * CV);
     }
+    if (count % 2) memcpy(values + pairs * CV, values + (count - 1) * CV, CV);
+    return pairs + count % 2;
 }
 
 /* The extremes of values as unsigned and as signed integers. */
@@ -192,7 +193,7 @@ static void edge_value(const Input *in, int64_t chunk, uint8_t *value) {
     hash(&input, 1, blocks, (int)(filled - (blocks - 1) * BLOCK), 0, in->chunks == 1 ? ROOT : 0, chunk, value);
 }
 
-/* The chaining values of chunks `start` to `stop`, at most GROUP of them, and the extremes of their values. */
+/* The chaining values of chunks `start` to `stop`, and the extremes of their values. */
 static void chunk_values(const Input *in, int64_t start, int64_t stop, uint8_t *values, Range *range) {
     for (int64_t chunk = start; chunk < stop;) {
         const int64_t next = chunk + smaller(LANES, stop - chunk);
@@ -229,19 +230,25 @@ int scan(const uint8_t *header, int64_t header_size, const uint8_t *data, int64_
     uint8_t *subtrees = malloc((groups + 1) * CV); /* of one group, two values are left */
     if (!subtrees) return 1;
     uint64_t least = UINT64_MAX, greatest = 0;
-    int64_t lowest = INT64_MAX, highest = INT64_MIN;
-    /* Static: a thread hashes the part that it computed, and that it will read for the next layer. */
-#pragma omp parallel for schedule(static) reduction(min : least, lowest) reduction(max : greatest, highest) if (groups > 1)
-    for (int64_t g = 0; g < groups; g++) {
-        uint8_t values[GROUP * CV];
-        const int64_t start = g * GROUP, stop = smaller(start + GROUP, chunks), left = groups == 1 ? 2 : 1;
+    int64_t lowest = INT64_MAX, highest = INT64_MIN, left = groups;
+    /* A thread hashes the part that it computed, and that it will read for the next layer. */
+#pragma omp parallel reduction(min : least, lowest) reduction(max : greatest, highest) if (groups > 1)
+    {
+        const int64_t threads = omp_get_num_threads(), thread = omp_get_thread_num();
+        const int64_t end = groups * (thread + 1) / threads;
         Range found = {least, greatest, lowest, highest};
-        chunk_values(&in, start, stop, values, &found);
-        join(values, stop - start, left);
-        memcpy(subtrees + g * CV, values, left * CV);
+        for (int64_t group = groups * thread / threads; group < end; group += TOGETHER) {
+            uint8_t values[TOGETHER * GROUP * CV];
+            const int64_t start = group * GROUP, stop = smaller(smaller(group + TOGETHER, end) * GROUP, chunks);
+            chunk_values(&in, start, stop, values, &found);
+            int64_t count = stop - start;
+            for (int level = 0; level < LEVELS && (groups > 1 || count > 2); level++) count = paired(values, count);
+            memcpy(subtrees + group * CV, values, count * CV);
+            if (groups == 1) left = count;
+        }
         least = found.least, greatest = found.greatest, lowest = found.lowest, highest = found.highest;
     }
-    join(subtrees, groups, 2);
+    while (left > 2) left = paired(subtrees, left);
     if (chunks == 1)
         memcpy(digest, subtrees, CV);
     else

@@ -20,8 +20,8 @@ from repro.trace.sketch import Extremes, sketch_values
 from tests.trace.test_sketch import INTEGERS, every_pattern, float_arrays
 
 CHUNK = 1024
-SUBTREES = [16, 64]
-"""Chunks hashed side by side, and in a group."""
+SUBTREES = [16, 64, 128, 256, 512]
+"""Chunks hashed side by side, in a group, in groups for two threads, in four groups, which go together, in eight."""
 
 
 @pytest.fixture(scope="module")
