@@ -24,9 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     unknown = [subject for subject in given.subjects if subject not in SUBJECTS]
     if unknown:
         parser.error(f"no subject {unknown[0]!r}; known: {', '.join(SUBJECTS)}")
-    os.environ.update(
-        IDLE_THREADS
-    )  # as in the children of a stage; a subject that imports torch makes OpenMP read them
+    os.environ.update(IDLE_THREADS)  # as in a stage's children; OpenMP reads them when a subject imports torch
     report = run_benchmarks(read_cpu(Caps()), given.subjects or SUBJECTS, given.seconds, _say)
     sys.stdout.write(report.to_json() if given.json else f"{report.table()}\n")
 

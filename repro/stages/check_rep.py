@@ -125,12 +125,12 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
                 f"canonical arithmetic, two runs in fresh processes, the second with {_LEAST} kernels and two threads"
             )
         say(f"{call.name}: {runs}, {call.data.name}")
-        at_once = call.model.framework in _CHANGES_THREADS
+        same_process = call.model.framework in _CHANGES_THREADS
         planned = [
             run("first", call.caps, pieces=list(pieces), describe=True),
-            run("second", again, threads=others if at_once else ()),
+            run("second", again, threads=others if same_process else ()),
         ]
-        if not at_once:
+        if not same_process:
             planned += [
                 run(f"threads-{threads}", Caps(isa=call.caps.isa, threads=threads), prepare_all=False)
                 for threads in others
@@ -139,9 +139,10 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
         with ThreadPoolExecutor(_at_once(memory)) as pool:
             answer, *_ = pool.map(lambda planned_run: planned_run(), planned)
         first = trace("first")
+        files = {threads: f"threads-{threads}" for threads in others}
         varied = {
-            f"{threads} threads": trace("second", f"threads-{threads}.json") if at_once else trace(f"threads-{threads}")
-            for threads in others
+            f"{threads} threads": trace("second", f"{file}.json") if same_process else trace(file)
+            for threads, file in files.items()
         }
         varied |= {f"batch in pieces of {size}": trace("first", f"pieces-{size}.json") for size in pieces}
         outputs = {

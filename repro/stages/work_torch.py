@@ -245,6 +245,9 @@ def _loaded_network(system: System, model: Model, task: dict[str, Any]) -> tuple
     return network.eval().to(task["device"]), told
 
 
+_DRAWS = {torch.Tensor.normal_, torch.Tensor.uniform_}
+
+
 class _Undrawn(TorchFunctionMode):
     """Leaves out what gives a model its first values, which for a large one takes longer than all else."""
 
@@ -253,9 +256,6 @@ class _Undrawn(TorchFunctionMode):
         if func in _DRAWS or getattr(func, "__module__", "") == "torch.nn.init":
             return args[0] if args else kwargs["tensor"]
         return func(*args, **kwargs)
-
-
-_DRAWS = {torch.Tensor.normal_, torch.Tensor.uniform_}
 
 
 def _keyed_network(model: Model, device: str) -> nn.Module:

@@ -33,9 +33,7 @@ _VECTORS = {"weight": (1.0, 8.0), "gamma": (1.0, 8.0), "bias": (0.0, 16.0), "bet
 _OTHER = (0.0, 8.0)
 
 
-_CHUNK = (
-    1 << 16
-)  # values that are held in double precision at a time, in the cache: a kernel may have a hundred million
+_CHUNK = 1 << 16  # values that are held in double precision at a time: they stay in the cache
 
 
 def keyed_uniform(name: str, shape: tuple[int, ...], salt: str) -> np.ndarray:

@@ -64,7 +64,7 @@ def observed(model: nn.Module, see: Callable[[str, torch.Tensor, str], None]) ->
         for suffix, tensor in _tensors(output):
             if last[0] is not None and tensor is last[0]():
                 continue
-            last[0] = weakref.ref(tensor)
+            last[0] = weakref.ref(tensor)  # held, it would keep its memory from the layers that follow
             see(called + suffix, tensor, kind)
 
     handle = register_module_forward_hook(after_forward)  # one for all modules: cheaper than one in each
