@@ -41,7 +41,7 @@ def compiled(source: Path, flags: Sequence[str] = ()) -> ctypes.CDLL | None:
         return None
     try:
         return ctypes.CDLL(str(_built(source, [*_FLAGS, *flags, *_instruction_flags()])))
-    except (OSError, subprocess.CalledProcessError):
+    except (OSError, RuntimeError, subprocess.CalledProcessError):  # RuntimeError: this user has no home
         return None
 
 
