@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -35,20 +36,15 @@ def library() -> ctypes.CDLL | None:
     """Return the compiled kernels, or None where they cannot be had; another route gives the same bits then."""
     if os.environ.get("REPRO_CANONICAL_KERNELS") == "off":
         return None
-    found = compiled(_SOURCE, _FLAGS)
-    if found is not None:
-        for name in (
-            "largest",
-            "pack_activations",
-            "pack_weights",
-            "convolve",
-            "affine",
-            "exact_sums",
-            "centred",
-            "square_root",
-            *CHAINS,
-        ):
-            getattr(found, name).restype = None
+    return compiled(_SOURCE, _FLAGS)
+
+
+def _kernel(name: str, returns: Any = None) -> Callable[..., Any]:
+    """Return a kernel; what asks for one has been told that there is a library."""
+    kernels = library()
+    assert kernels is not None
+    found: Any = getattr(kernels, name)
+    found.restype = returns
     return found
 
 
@@ -91,17 +87,16 @@ def pack_weight_back(weight: Tensor) -> PackedWeight:
 
 def _pack_weight(weight: Tensor, *, flipped: bool = False) -> PackedWeight:
     """Pack (outputs, channels, taps) of any strides, a scale per output; ``flipped`` turns the taps round."""
-    kernels = library()
-    assert kernels is not None
     outputs, channels, taps = weight.shape
     scale = _factors(_largest(weight, (1, 2)))
     if scale is None:  # float32 cannot scale values as low; their integers, scaled in float64, it can hold
         quantised = quantise(weight, (1, 2))
         weight, unit = quantised.values.float(), quantised.unit.reshape(-1)
         scale = _Scale(torch.ones(outputs), unit, per_column=False)
-    wide = -(-outputs // kernels.lanes()) * kernels.lanes()
+    lanes = _kernel("lanes", ctypes.c_int)()
+    wide = -(-outputs // lanes) * lanes
     packed = torch.empty(wide * taps * -(-channels // 2) * _PLANES, dtype=torch.int16)
-    kernels.pack_weights(
+    _kernel("pack_weights")(
         _pointer(weight),
         *map(ctypes.c_int64, (outputs, channels, taps, *weight.stride())),
         _pointer(scale.factor),
@@ -232,12 +227,10 @@ def _factors(magnitude: Tensor, *, per_column: bool = False) -> _Scale | None:
 
 def _pack(x: Tensor, scale: _Scale, edges: Sequence[int], sizes: tuple[int, int], *, spread: int = 1) -> _Packed:
     """Lay x (N, C, H, W) of any strides out in planes of ``sizes``, ``edges`` zeros before the first row and column."""
-    kernels = library()
-    assert kernels is not None
     samples, channels, height, width = x.shape
     place = -(-channels // 2) * _PLANES
     packed = torch.empty(samples * sizes[0] * sizes[1] * place, dtype=torch.int16)
-    kernels.pack_activations(
+    _kernel("pack_activations")(
         _pointer(x),
         *map(ctypes.c_int64, (samples, channels, height, width, *x.stride())),
         _pointer(scale.factor),
@@ -258,11 +251,9 @@ def _multiply(
     y: Tensor,
 ) -> None:
     """Fill y (N, O, rows, columns), of any strides. ``offsets``: where each ``run`` of taps lies from the first."""
-    kernels = library()
-    assert kernels is not None
     _samples, channels, rows, columns = x.shape
     taps, added = torch.tensor(offsets, dtype=torch.int64), None if bias is None else bias.contiguous()
-    kernels.convolve(
+    _kernel("convolve")(
         _pointer(x.values),
         *map(ctypes.c_int64, (y.shape[0], rows, columns, channels)),
         _pointer(weight.values),
@@ -290,10 +281,8 @@ def _largest(x: Tensor, dims: Sequence[int]) -> Tensor:
     each = x.numel() // x.shape[0]
     last = tuple(dims) == tuple(range(1, x.ndim))
     if last and (x.is_contiguous() or (x.ndim == 4 and x.is_contiguous(memory_format=torch.channels_last))):
-        kernels = library()
-        assert kernels is not None
         found = torch.empty(x.shape[0])
-        kernels.largest(_pointer(x), ctypes.c_int64(x.shape[0]), ctypes.c_int64(each), _pointer(found))
+        _kernel("largest")(_pointer(x), ctypes.c_int64(x.shape[0]), ctypes.c_int64(each), _pointer(found))
         return found.double()
     return largest(x, dims).reshape(-1).double()
 
@@ -301,11 +290,7 @@ def _largest(x: Tensor, dims: Sequence[int]) -> Tensor:
 def by_channel(*tensors: Tensor) -> bool:
     """Tell whether the kernels that go by channel take these: contiguous float32 (N, C, ...) of one shape, on a CPU."""
     first = tensors[0]
-    alike = all(
-        one.dtype == torch.float32 and one.shape == first.shape and one.is_contiguous() and not one.is_cuda
-        for one in tensors
-    )
-    return alike and first.numel() > 0 and library() is not None
+    return first.numel() > 0 and first.is_contiguous() and chains(*tensors)
 
 
 def affine(x: Tensor, factor: Tensor, shift: Tensor) -> Tensor:
@@ -342,13 +327,6 @@ def _sizes(x: Tensor) -> Iterator[ctypes.c_int64]:
     """Return samples, channels, and places in each."""
     outer, channels = x.shape[:2]
     return map(ctypes.c_int64, (outer, channels, x.numel() // (outer * channels)))
-
-
-def _kernel(name: str) -> Callable[..., None]:
-    kernels = library()
-    assert kernels is not None
-    found: Callable[..., None] = getattr(kernels, name)
-    return found
 
 
 def chains(*tensors: Tensor) -> bool:

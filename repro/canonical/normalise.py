@@ -34,9 +34,17 @@ def batch_norm_evaluation(
         eps: added to the variance.
     """
     factor, shift = _folded(weight, bias, mean, variance, eps)
-    if native.by_channel(x):
+    return _affine(x, factor, shift)
+
+
+def _affine(x: Tensor, factor: Tensor, shift: Tensor | None) -> Tensor:
+    """RN32(RN64(x*a + c)) by channel; without a shift RN32(x*a)."""
+    if shift is not None and native.by_channel(x):
         return native.affine(x, factor, shift)
-    return (x.double() * _channels(factor, x).double() + _channels(shift, x).double()).float()
+    y = x.double() * _channels(factor, x).double()
+    if shift is not None:
+        y = y + _channels(shift, x).double()
+    return y.float()
 
 
 def _folded(
@@ -65,13 +73,7 @@ def batch_norm_training(
     d = x - _channels(mean, x)
     squares = _channel_sums(d, d)
     inverse = inverse_deviation(squares / n, eps)
-    factor = _times(weight, inverse)
-    if bias is not None and native.by_channel(d):
-        return native.affine(d, factor, bias), mean, inverse, squares
-    y = d.double() * _channels(factor, x).double()
-    if bias is not None:
-        y = y + _channels(bias, x).double()
-    return y.float(), mean, inverse, squares
+    return _affine(d, _times(weight, inverse), bias), mean, inverse, squares
 
 
 def _channel_sums(a: Tensor, b: Tensor | None = None) -> Tensor:
