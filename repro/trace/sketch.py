@@ -15,6 +15,7 @@ flush-to-zero setting or thread count can change it. A zero extreme is +0.0, whi
 from __future__ import annotations
 
 from binascii import a2b_base64, b2a_base64
+from collections.abc import Callable
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -82,6 +83,21 @@ class _Format(NamedTuple):
 
     def rank(self, pattern: int) -> int:
         return pattern if pattern < self.sign else self.sign - pattern
+
+    def ranks(self, greatest: int, least: Callable[[], int], highest: Callable[[], int]) -> tuple[int, int]:
+        """Return the ranks of the extremes, NaNs and infinities included, from those of the patterns.
+
+        Args:
+            greatest: of the patterns as unsigned numbers.
+            least: gives the least of these; asked for where it is needed.
+            highest: gives the greatest as signed numbers; likewise.
+        """
+        # As unsigned numbers all negative values are above all others, the farther from zero the higher.
+        if greatest < self.sign:
+            return least(), greatest
+        # As signed numbers the others are above; where there are none, the least unsigned is nearest to zero.
+        high = highest()
+        return self.rank(greatest), high if high >= 0 else self.rank(least())
 
     def encoded(self, rank: int) -> str:
         pattern = rank if rank >= 0 else self.sign - rank
@@ -164,9 +180,7 @@ def _known_extremes(size: int, form: _Format, known: Extremes | None) -> tuple[i
     """Return what :func:`_float_extremes` does, from the extremes of the patterns; None where they do not tell."""
     if known is None or form.negative_zero_is_nan:
         return None
-    low, high = known.least, known.greatest
-    if high >= form.sign:
-        low, high = form.rank(high), known.highest if known.highest >= 0 else form.rank(low)
+    low, high = form.ranks(known.greatest, lambda: known.least, lambda: known.highest)
     return (low, high, size) if max(high, -low) < form.not_finite else None
 
 
@@ -197,12 +211,10 @@ def _ranks(bits: np.ndarray, form: _Format) -> tuple[int, int] | None:
     """Return the ranks of the extremes, NaNs and infinities included; ``None`` of nothing."""
     if not bits.size:
         return None
-    # As unsigned numbers all negative values are above all others, the farther from zero the higher.
-    highest = int(_greatest(bits))
-    if highest < form.sign:
-        # Nothing lies below a zero, and what comes out of a rectifier soon has one.
-        found = bits.size > _FIRST and not _least(bits[:_FIRST])
-        return 0 if found else int(_least(bits)), highest
-    # As signed numbers the others are above; where there are none, the least unsigned is nearest to zero.
-    high = int(_greatest(bits.view(form.signed)))
-    return form.rank(highest), high if high >= 0 else form.rank(int(_least(bits)))
+    return form.ranks(int(_greatest(bits)), lambda: _least_of(bits), lambda: int(_greatest(bits.view(form.signed))))
+
+
+def _least_of(bits: np.ndarray) -> int:
+    # Nothing lies below a zero, and what comes out of a rectifier soon has one.
+    found = bits.size > _FIRST and not _least(bits[:_FIRST])
+    return 0 if found else int(_least(bits))
