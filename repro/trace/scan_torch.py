@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 from blake3 import blake3
 
-from repro.canonical.compiled import compiled, instruction_set
 from repro.digest.array import tensor_header
 from repro.trace.sketch import Extremes
 from repro.trace.trace import digest_alone
@@ -63,6 +62,8 @@ def _scanned(kernel: ctypes.CDLL, values: np.ndarray, dtype: str) -> tuple[str, 
 
 @cache
 def _kernel() -> ctypes.CDLL | None:
+    from repro.canonical.compiled import compiled, instruction_set  # all of canonical comes with it: not at the start
+
     if os.environ.get("REPRO_TRACE_KERNEL") == "off" or instruction_set() != "AVX512":
         return None
     kernel = compiled(_SOURCE, _FLAGS)

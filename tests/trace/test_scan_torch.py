@@ -13,6 +13,7 @@ from blake3 import blake3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from repro.canonical import compiled
 from repro.digest.array import as_array, digest_values, tensor_header
 from repro.trace import scan_torch, trace_tensor
 from repro.trace.record_torch import Recorder
@@ -147,8 +148,8 @@ def test_a_kernel_that_computes_something_else_is_refused(monkeypatch: pytest.Mo
     def scan(*arguments: object) -> int:
         return 0
 
-    monkeypatch.setattr(scan_torch, "compiled", lambda source, flags: SimpleNamespace(scan=scan))
-    monkeypatch.setattr(scan_torch, "instruction_set", lambda: "AVX512")
+    monkeypatch.setattr(compiled, "compiled", lambda source, flags: SimpleNamespace(scan=scan))
+    monkeypatch.setattr(compiled, "instruction_set", lambda: "AVX512")
     scan_torch._kernel.cache_clear()
     expected = blake3(tensor_header("uint32", scan_torch._KNOWN.shape) + scan_torch._KNOWN.tobytes()).hexdigest()
     try:
