@@ -101,9 +101,10 @@ def measure(benchmark: Benchmark, budget_seconds: float, clock: Callable[[], flo
     runs, baselines, *withouts = zip(*rounds, strict=True)
     off = withouts[0] if withouts else (0.0,) * len(rounds)
     # Each less its neighbour: a clock rate that drifts moves both, and their medians may come from far apart.
-    seconds = statistics.median(run - less for run, less in zip(runs, off, strict=True))
+    own = [run - less for run, less in zip(runs, off, strict=True)]
+    seconds = statistics.median(own)
     baseline_seconds = statistics.median(baselines)
-    ratios = [(run - less) / baseline for run, baseline, less in zip(runs, baselines, off, strict=True)]
+    ratios = [one / baseline for one, baseline in zip(own, baselines, strict=True)]
     low, _, high = statistics.quantiles(ratios, n=4)
     return Measurement(
         subject=benchmark.subject,
