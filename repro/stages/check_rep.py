@@ -125,24 +125,22 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
                 f"canonical arithmetic, two runs in fresh processes, the second with {_LEAST} kernels and two threads"
             )
         say(f"{call.name}: {runs}, {call.data.name}")
-        same_process = call.model.framework in _CHANGES_THREADS
+        apart = () if call.model.framework in _CHANGES_THREADS else others
         planned = [
             run("first", call.caps, pieces=list(pieces), describe=True),
-            run("second", again, threads=others if same_process else ()),
-        ]
-        if not same_process:
-            planned += [
+            run("second", again, threads=() if apart else others),
+            *(
                 run(f"threads-{threads}", Caps(isa=call.caps.isa, threads=threads), prepare_all=False)
-                for threads in others
-            ]
+                for threads in apart
+            ),
+        ]
         # The runs share nothing but the cores; what one computes cannot depend on another.
         with ThreadPoolExecutor(_at_once(memory)) as pool:
             answer, *_ = pool.map(lambda planned_run: planned_run(), planned)
         first = trace("first")
-        files = {threads: f"threads-{threads}" for threads in others}
         varied = {
-            f"{threads} threads": trace("second", f"{file}.json") if same_process else trace(file)
-            for threads, file in files.items()
+            f"{threads} threads": trace(f"threads-{threads}") if apart else trace("second", f"threads-{threads}.json")
+            for threads in others
         }
         varied |= {f"batch in pieces of {size}": trace("first", f"pieces-{size}.json") for size in pieces}
         outputs = {
