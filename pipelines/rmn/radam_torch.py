@@ -12,7 +12,6 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import nn
 
 
 class RAdam(torch.optim.Optimizer):
@@ -25,7 +24,7 @@ class RAdam(torch.optim.Optimizer):
 
     def __init__(
         self,
-        parameters: Iterable[nn.Parameter],
+        parameters: Iterable[torch.Tensor],
         learning_rate: float,
         betas: tuple[float, float] = (0.9, 0.999),
         epsilon: float = 1e-8,
@@ -42,7 +41,7 @@ class RAdam(torch.optim.Optimizer):
                 if parameter.grad is not None:
                     self._update(parameter, group)
 
-    def _update(self, parameter: nn.Parameter, group: dict[str, Any]) -> None:
+    def _update(self, parameter: torch.Tensor, group: dict[str, Any]) -> None:
         first, second = group["betas"]
         rate, decay = group["lr"], group["weight_decay"]
         gradient, state = parameter.grad, self.state[parameter]

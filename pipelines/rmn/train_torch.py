@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -11,20 +12,22 @@ from torch import nn
 
 from pipelines.rmn.radam_torch import RAdam
 
+_PIECE = 1 << 23  # values of a parameter that are updated at a time
+
 Step = Callable[[torch.Tensor, torch.Tensor], dict[str, torch.Tensor]]
 
 
-def optimizer_of(model: nn.Module, settings: dict[str, Any]) -> torch.optim.Optimizer:
-    """Return the recipe's optimiser over a model's parameters: the trainer's RAdam, or SGD for ImageNet."""
+def optimizer_of(parameters: Iterable[torch.Tensor], settings: dict[str, Any]) -> torch.optim.Optimizer:
+    """Return the recipe's optimiser: the trainer's RAdam, or SGD for ImageNet."""
     if settings["optimizer"] == "SGD":
         return torch.optim.SGD(
-            model.parameters(),
+            parameters,
             settings["learning_rate"],
             momentum=settings["momentum"],
             weight_decay=settings["weight_decay"],
         )
     return RAdam(
-        model.parameters(),
+        parameters,
         settings["learning_rate"],
         (settings["betas"][0], settings["betas"][1]),
         settings["epsilon"],
@@ -35,29 +38,61 @@ def optimizer_of(model: nn.Module, settings: dict[str, Any]) -> torch.optim.Opti
 def training(model: nn.Module, settings: dict[str, Any]) -> Step:
     """Return a function that does one step of the recipe.
 
+    A parameter is updated as soon as its gradient is whole, which is then let go, and after the last step so is what
+    the optimiser keeps: of a large model these are three times its weights. What the backward pass still needs of a
+    parameter has been read by then, or autograd raises an error.
+
     Args:
         model: in training mode; changed in place. Of Inception-v3 the auxiliary head runs and is thrown away, so that
             its batch norms move, as published.
-        settings: the recipe (:mod:`pipelines.rmn.recipe`).
+        settings: the recipe (:mod:`pipelines.rmn.recipe`); ``steps``: how many will be done, where that is known.
 
     Returns:
-        ``step(inputs, labels)``, which leaves the gradients of its step in place and returns ``loss`` (scalar) and
-        ``scores`` (logits, (N, classes)).
+        ``step(inputs, labels)``, which returns ``loss`` (scalar) and ``scores`` (logits, (N, classes)) and leaves no
+        gradients.
     """
-    optimizer = optimizer_of(model, settings)
+    optimizers: dict[torch.Tensor, list[tuple[torch.Tensor, torch.optim.Optimizer]]] = {
+        parameter: [(piece, optimizer_of([piece], settings)) for piece in _pieces(parameter)]
+        for parameter in model.parameters()
+        if parameter.requires_grad
+    }
     weights = settings["class_weights"]
+    left = settings.get("steps", math.inf)
+
+    def update(parameter: torch.Tensor) -> None:
+        assert parameter.grad is not None
+        for (piece, optimizer), gradient in zip(optimizers[parameter], _pieces(parameter.grad), strict=True):
+            piece.grad = gradient
+            optimizer.step()
+            piece.grad = None
+            if left == 0:
+                optimizer.state.clear()
+        parameter.grad = None
 
     def step(inputs: torch.Tensor, labels: torch.Tensor) -> dict[str, torch.Tensor]:
-        optimizer.zero_grad()
+        nonlocal left
+        left -= 1
+        model.zero_grad()
         output = model(inputs)
         scores = output if isinstance(output, torch.Tensor) else output.logits
         balance = None if weights is None else torch.tensor(weights, dtype=scores.dtype, device=scores.device)
         loss = F.cross_entropy(scores, labels, balance)
-        loss.backward()
-        optimizer.step()
+        updates = [parameter.register_post_accumulate_grad_hook(update) for parameter in optimizers]
+        try:
+            loss.backward()
+        finally:
+            for one in updates:  # left in place they would keep the model from being freed
+                one.remove()
         return {"loss": loss.detach(), "scores": scores.detach()}
 
     return step
+
+
+def _pieces(tensor: torch.Tensor) -> tuple[torch.Tensor, ...]:
+    """Return views of a tensor, cut along its first axis, of few enough values that moments of them are small."""
+    if tensor.numel() <= _PIECE:
+        return (tensor.detach(),)
+    return tensor.detach().split(max(1, _PIECE * len(tensor) // tensor.numel()))
 
 
 class CentreLoss(nn.Module):

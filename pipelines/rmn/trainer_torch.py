@@ -39,7 +39,7 @@ class BenchmarkTrainer(Trainer):
     """
 
     def __init__(self, model: nn.Module, settings: dict[str, Any], backward: Backward) -> None:
-        optimizer, schedule = optimizer_of(model, settings), settings["schedule"]
+        optimizer, schedule = optimizer_of(model.parameters(), settings), settings["schedule"]
         super().__init__(model, backward, {"RAdam": optimizer})
         self._plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
             optimizer,
@@ -59,7 +59,7 @@ class BenchmarkTrainer(Trainer):
             centres = CentreLoss(self._centre["classes"], self._centre["features"])
             self.modules["centres"] = centres.to(next(model.parameters()).device)
             rate = {**settings, "learning_rate": self._centre["learning_rate"]}
-            self.optimizers["RAdam of the centres"] = optimizer_of(centres, rate)
+            self.optimizers["RAdam of the centres"] = optimizer_of(centres.parameters(), rate)
 
     def compute(self, inputs: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Return loss and logits."""
@@ -119,7 +119,7 @@ class ImageNetTrainer(Trainer):
     """SGD on the cross-entropy, the rate a tenth every so many epochs."""
 
     def __init__(self, model: nn.Module, settings: dict[str, Any], backward: Backward) -> None:
-        optimizer, schedule = optimizer_of(model, settings), settings["schedule"]
+        optimizer, schedule = optimizer_of(model.parameters(), settings), settings["schedule"]
         steps = torch.optim.lr_scheduler.StepLR(optimizer, schedule["every"], schedule["factor"])
         super().__init__(model, backward, {"SGD": optimizer}, {"steps": steps})
 

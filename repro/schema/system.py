@@ -33,7 +33,8 @@ class Model(Frozen):
             views of an image, it combines them.
         answers: what its scores are: ``probabilities`` up to a factor for each image, or ``logits``.
         training: ``(model, settings) -> step``; ``step(inputs, labels)`` does one step and returns the
-            named tensors ``loss`` and ``scores``.
+            named tensors ``loss`` and ``scores``. ``settings`` are ``training_settings`` and, from check-rep,
+            ``steps``: how many will be done, so that the last need keep nothing for a next.
         training_settings: the published recipe, as plain data.
         recipes: the published ways to train it, for ``repro retrain``; the first is the default.
         trainer: ``(model, settings, backward) -> trainer``: what does the steps of a recipe
@@ -56,7 +57,8 @@ class Model(Frozen):
         protocols: names of the system's protocols that are for it; where none is given, all.
         probe_batch: how many images check-rep feeds forward and in each training step.
         probe_steps: how many training steps it does.
-        probe_memory: what a process of check-rep takes, in MB, as measured; few run at once where it is much.
+        probe_memory: what a process of check-rep takes, in MB, as the ``timing`` of its records tells it; few run at
+            once where it is much.
         contract_scale, contract_shift: the contract's keyed input is ``image * scale + shift``.
         contract_grey: the axis of channels, counted without the batch, along which one keyed channel is repeated.
     """

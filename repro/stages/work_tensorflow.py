@@ -232,7 +232,7 @@ def _training(
     recorder: Recorder, system: System, model: Model, network: keras.Model, task: dict[str, Any], data: StoredData
 ) -> None:
     tf.random.set_seed(task["seed"])  # dropout draws from here on do not depend on what ran before
-    step = resolve(model.training)(network, model.training_settings)
+    step = resolve(model.training)(network, {**model.training_settings, "steps": task["steps"]})
     named = {id(variable): name for name, variable in _variables(model, network).items()}
     for number in range(task["steps"]):
         inputs, labels = _batch(system, model, task, data, "training", number)

@@ -22,7 +22,7 @@ from repro.stages.data import StoredData
 from repro.stages.prepare import Feed, Watched
 from repro.stages.progress import Progress
 from repro.stages.size_torch import count_size
-from repro.trace.keyed import CONTRACT_SALT, keyed_image, keyed_tensor
+from repro.trace.keyed import CONTRACT_SALT, fill_keyed_tensor, keyed_image
 from repro.trace.operations_torch import OperationRecorder
 from repro.trace.record_torch import Recorder, trace_in_pieces
 
@@ -267,7 +267,7 @@ def _keyed_network(model: Model, device: str) -> nn.Module:
     with torch.no_grad():
         for name, value in network.state_dict().items():
             if value.is_floating_point():
-                value.copy_(torch.from_numpy(keyed_tensor(name, tuple(value.shape), CONTRACT_SALT, "oihw")))
+                fill_keyed_tensor(value.numpy(), name, CONTRACT_SALT, "oihw")
     return network.eval().to(device)
 
 
@@ -297,17 +297,16 @@ def _training(
 ) -> None:
     network.train()
     torch.manual_seed(task["seed"])  # dropout draws from here on do not depend on what ran before
-    step = resolve(model.training)(network, model.training_settings)
+    step = resolve(model.training)(network, {**model.training_settings, "steps": task["steps"]})
     for number in range(task["steps"]):
         inputs, labels = _batch(system, model, task, data, "training", number)
         start = number * task["batch"]
         prefix = f"step{number + 1}"
         recorder.add(f"{prefix}/input", inputs, "input")
         recorder.add(f"{prefix}/labels", labels, "labels")
-        with computing(task) as arithmetic, recorder.layers(network, f"{prefix}/forward"):
-            arithmetic.begin_step(number, samples=range(start, start + len(inputs)))
-            values = step(inputs, labels)
-        recorder.add(f"{prefix}/loss", values["loss"], "loss")
-        gradients = {name: p.grad for name, p in network.named_parameters() if p.grad is not None}
-        recorder.add_all(f"{prefix}/gradient", gradients, "gradient")
+        with recorder.gradients(network, f"{prefix}/gradient"):
+            with computing(task) as arithmetic, recorder.layers(network, f"{prefix}/forward"):
+                arithmetic.begin_step(number, samples=range(start, start + len(inputs)))
+                values = step(inputs, labels)
+            recorder.add(f"{prefix}/loss", values["loss"], "loss")
         recorder.add_all(f"{prefix}/weight", network.state_dict(), "weight")

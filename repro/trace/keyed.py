@@ -60,21 +60,34 @@ def keyed_tensor(name: str, shape: tuple[int, ...], salt: str, layout: Layout = 
         salt: of the contract.
         layout: of kernels.
     """
+    values = np.empty(shape, np.float32)
+    fill_keyed_tensor(values, name, salt, layout)
+    return values
+
+
+def fill_keyed_tensor(values: np.ndarray, name: str, salt: str, layout: Layout = "oihw") -> None:
+    """Write what :func:`keyed_tensor` returns into a float32 array, without the memory of another one.
+
+    Raises:
+        ValueError: it is not contiguous.
+    """
+    shape = values.shape
     leaf = name.replace("/", ".").rpartition(".")[2].partition(":")[0]
     if leaf not in _NORM_STATISTICS and len(shape) >= 2:
         fan_in = math.prod(shape[1:] if layout == "oihw" else shape[:-1])
         scale = math.sqrt(3 / fan_in)
-        return _scaled(name, shape, salt, lambda uniform: uniform * scale)
+        _write(values, name, salt, lambda uniform: uniform * scale)
+        return
     offset, divisor = _NORM_STATISTICS.get(leaf) or _VECTORS.get(leaf, _OTHER)
-    return _scaled(name, shape, salt, lambda uniform: offset + uniform / divisor)
+    _write(values, name, salt, lambda uniform: offset + uniform / divisor)
 
 
-def _scaled(name: str, shape: tuple[int, ...], salt: str, scale: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    stream = _stream(name, shape, salt)
-    values = np.empty(len(stream), np.float32)
+def _write(values: np.ndarray, name: str, salt: str, scale: Callable[[np.ndarray], np.ndarray]) -> None:
+    if not values.flags.c_contiguous:
+        raise ValueError(f"{name}: keyed values are written to contiguous arrays alone")
+    stream, flat = _stream(name, values.shape, salt), values.reshape(-1)
     for start in range(0, len(stream), _CHUNK):
-        values[start : start + _CHUNK] = scale(_uniform(stream[start : start + _CHUNK]))
-    return values.reshape(shape)
+        flat[start : start + _CHUNK] = scale(_uniform(stream[start : start + _CHUNK]))
 
 
 def keyed_image(shape: tuple[int, ...], salt: str) -> np.ndarray:

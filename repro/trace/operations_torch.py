@@ -18,6 +18,7 @@ from torch.utils._pytree import tree_leaves
 
 from repro.trace.operations import SeenOperations, defined
 from repro.trace.record_torch import Recorder
+from repro.trace.trace import TraceEntry
 
 
 class OperationRecorder(Recorder):
@@ -34,10 +35,10 @@ class OperationRecorder(Recorder):
         self._phase = phase
         self.operations = SeenOperations(keep)
 
-    def add(self, name: str, tensor: Any, operation: str) -> None:
-        """Record one tensor; what this computes is no operation of the model."""
+    def entry(self, name: str, tensor: Any, operation: str) -> TraceEntry:
+        """Return a tensor's entry; what this computes is no operation of the model."""
         with self.operations.shut():
-            super().add(name, tensor, operation)
+            return super().entry(name, tensor, operation)
 
     @contextmanager
     def layers(self, model: nn.Module, prefix: str) -> Iterator[None]:

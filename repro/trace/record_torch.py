@@ -16,10 +16,11 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn.modules.module import register_module_forward_hook
+from torch.utils.hooks import RemovableHandle
 
 from repro.trace.recorder import TensorRecorder
 from repro.trace.scan_torch import scanned
-from repro.trace.trace import Trace
+from repro.trace.trace import Trace, TraceEntry
 
 
 class Recorder(TensorRecorder):
@@ -33,15 +34,41 @@ class Recorder(TensorRecorder):
         super().__init__(scanned)
         self._one_nan = one_nan
 
-    def add(self, name: str, tensor: Any, operation: str) -> None:
-        """Record one tensor or NumPy array."""
-        super().add(name, _with_one_nan(tensor) if self._one_nan else tensor, operation)
+    def entry(self, name: str, tensor: Any, operation: str) -> TraceEntry:
+        """Return a tensor's or NumPy array's entry."""
+        return super().entry(name, _with_one_nan(tensor) if self._one_nan else tensor, operation)
 
     @contextmanager
     def layers(self, model: nn.Module, prefix: str) -> Iterator[None]:
         """Record every module's output as ``prefix/<module>`` while the block runs."""
         with observed(model, lambda name, output, kind: self.add(f"{prefix}/{name}", output, kind)):
             yield
+
+    @contextmanager
+    def gradients(self, model: nn.Module, prefix: str) -> Iterator[None]:
+        """Record the gradients of the block as ``prefix/<parameter>``, in the order of the parameters, when it ends.
+
+        Each is digested when the backward pass has it whole and before anyone else sees it, so that a training step
+        may use it up at once. Of several backward passes the last counts.
+        """
+        found: dict[str, TraceEntry] = {}
+
+        def watch(name: str, parameter: nn.Parameter) -> RemovableHandle:
+            def seen(gradient: torch.Tensor) -> None:
+                found[name] = self.entry(f"{prefix}/{name}", gradient, "gradient")
+
+            return parameter.register_hook(seen)
+
+        trained = {name: parameter for name, parameter in model.named_parameters() if parameter.requires_grad}
+        handles = [watch(name, parameter) for name, parameter in trained.items()]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+        for name in trained:
+            if name in found:
+                self.add_entry(found[name])
 
 
 @contextmanager

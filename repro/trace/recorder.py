@@ -21,12 +21,16 @@ class TensorRecorder:
 
     def add(self, name: str, tensor: Any, operation: str) -> None:
         """Record one tensor of any framework, or a NumPy array."""
-        self._entries.append(trace_tensor(name, tensor, operation, self._scan))
+        self.add_entry(self.entry(name, tensor, operation))
 
     def add_all(self, prefix: str, tensors: Mapping[str, Any], operation: str) -> None:
         """Record a mapping's tensors as ``prefix/name``, in its order."""
         for name, tensor in tensors.items():
             self.add(f"{prefix}/{name}", tensor, operation)
+
+    def entry(self, name: str, tensor: Any, operation: str) -> TraceEntry:
+        """Return what :meth:`add` would append."""
+        return trace_tensor(name, tensor, operation, self._scan)
 
     def add_entry(self, entry: TraceEntry) -> None:
         """Append an entry that was made elsewhere."""

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from repro.digest import tensor_digest
-from repro.trace.keyed import keyed_image, keyed_state, keyed_tensor, keyed_uniform
+from repro.trace.keyed import fill_keyed_tensor, keyed_image, keyed_state, keyed_tensor, keyed_uniform
 
 NAMES = {
     "conv1.weight": (10, 1, 3, 3),
@@ -101,3 +101,18 @@ def test_name_and_salt_count_and_shape_only_reshapes():
 def test_layout_says_which_axis_is_the_output():
     first, last = (keyed_tensor("kernel", (2, 3, 4), "s", layout) for layout in ("oihw", "hwio"))
     assert np.allclose(first * np.sqrt(12 / 6), last)
+
+
+@pytest.mark.parametrize("layout", ["oihw", "hwio"])
+def test_an_array_that_is_filled_has_the_tensor_s_bits(layout):
+    for name, shape in NAMES.items():
+        values = np.full(shape, np.nan, np.float32)
+        fill_keyed_tensor(values, name, "a", layout)
+        assert same_bits(values, keyed_tensor(name, shape, "a", layout))
+
+
+def test_an_array_that_is_not_contiguous_is_refused_unchanged():
+    values = np.zeros((4, 6), np.float32)
+    with pytest.raises(ValueError, match=r"conv1\.weight: keyed values are written to contiguous arrays alone"):
+        fill_keyed_tensor(values.T, "conv1.weight", "a")
+    assert not values.any()
