@@ -36,7 +36,7 @@ from repro.registry import chosen_models, one_model, systems
 from repro.report.text import verdict_table
 from repro.report.training_text import training_text
 from repro.schema import Arithmetic, Artifact, BitVerdict, Model, Record, System, read_json
-from repro.stages.check_rep import MEMORY, memory_needed
+from repro.stages.check_rep import AT_ONCE, memory_budget, memory_needed
 from repro.stages.fetch import declared
 from repro.stages.paper import PAPER, checked_models, sentences
 from repro.stages.stacks import find_stack
@@ -137,6 +137,8 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
         limits += ["--isa", options["isa"]]
     dearest: Arithmetic = "native" if options["arithmetic"] in ("", "native") else "canonical"
     stacks = {f"{system.name}/{model.name}": str(find_stack(model.stack).python) for system, model in chosen}
+    cores = len(os.sched_getaffinity(0))
+    at_once = max(1, min(AT_ONCE, cores // max(1, len(chosen))))  # the cores are for other models first
     config: dict[str, Any] = {
         "target": target,
         "models": list(stacks),
@@ -146,7 +148,10 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
         "protocol": options["protocol"] or "probe",
         "steps": f"--steps {shlex.quote(options['steps'])}" if options["steps"] else "",
         "limits": shlex.join(limits),
-        "memory": {f"{system.name}/{model.name}": memory_needed(model, dearest) for system, model in chosen},
+        "cores": cores,
+        "at_once": at_once,
+        "memory": {f"{system.name}/{model.name}": memory_needed(model, dearest, at_once) for system, model in chosen},
+        "memory_budget": memory_budget(dearest, cores, psutil.virtual_memory().available // 10**6),
         "certify": "--certify" if _switched_on("certify", options["certify"]) else "",
         "results": str(results),
         "fetch": "",
@@ -265,8 +270,8 @@ def _snakemake(config: dict[str, Any]) -> int:
         file.flush()
         command = [sys.executable, "-m", "snakemake", "report"]
         command += ["--snakefile", str(project_root() / "pipelines" / "Snakefile"), "--configfile", file.name]
-        command += ["--cores", str(len(os.sched_getaffinity(0))), "--forceall", "--nolock", "--rerun-incomplete"]
-        command += ["--resources", f"mem_mb={max(MEMORY, psutil.virtual_memory().available * 3 // 4 // 10**6)}"]
+        command += ["--cores", str(config["cores"]), "--forceall", "--nolock", "--rerun-incomplete"]
+        command += ["--resources", f"mem_mb={config['memory_budget']}"]
         command += ["--quiet", "all", "--nocolor", "--keep-going"]
         return subprocess.run(command, check=False, stdout=_STANDARD_ERROR).returncode
 

@@ -29,7 +29,7 @@ SYSTEM = System(
             diagnose="pipelines.deep_emotion.predict_torch:diagnose",
             input_shape=(1, 48, 48),
             num_classes=7,
-            probe_memory=920,
+            probe_memory=840,
             contract_scale=2.0,
             contract_shift=-1.0,
         ),

@@ -43,7 +43,7 @@ def _tensorflow(name: str, title: str, recipe: dict[str, Any], recipes: tuple[Re
         num_classes=7,
         probe_batch=2,
         probe_steps=1,
-        probe_memory=1500,
+        probe_memory=1240,
         contract_scale=255.0,
         contract_grey=2,
     )
@@ -66,7 +66,7 @@ def _port(name: str, title: str, recipe: dict[str, Any]) -> Model:
         num_classes=7,
         probe_batch=2,
         probe_steps=1,
-        probe_memory=1200,
+        probe_memory=1300,
         contract_scale=255.0,
         contract_grey=0,
     )

@@ -30,7 +30,7 @@ SYSTEM = System(
             probe_batch=8,
             # oneDNN in TensorFlow 2.15.1 corrupts memory in this network's filter gradients on AVX-512 processors.
             probe_steps=0,
-            probe_memory=900,
+            probe_memory=600,
             contract_scale=2.0,
             contract_shift=-1.0,
         ),

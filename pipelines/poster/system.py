@@ -69,7 +69,7 @@ def _model(
         settings={"num_labels": len(orders[0]) if orders else len(classes)},
         probe_batch=2,
         probe_steps=1,
-        probe_memory=1500,
+        probe_memory=1980,
     )
 
 

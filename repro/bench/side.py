@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from repro.paths import project_root
 from repro.registry import resolve
+from repro.stages.times import peak_bytes
 
 
 class Side(contextlib.AbstractContextManager["Side"]):
@@ -57,13 +57,6 @@ def main(maker: str, *arguments: str) -> None:
     for number, _ in enumerate(sys.stdin):
         work(number)
         print(peak_bytes(), flush=True)
-
-
-def peak_bytes() -> int:
-    """Return the most memory that this process has had resident."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text(encoding="ascii"))
-    assert found is not None, "Linux says it"
-    return int(found[1]) * 1024
 
 
 if __name__ == "__main__":

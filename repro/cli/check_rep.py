@@ -23,6 +23,9 @@ def check_rep(
     isa: options.Isa = None,
     arithmetic: options.Arithmetic = "native",
     device: options.Device = "cpu",
+    at_once: Annotated[
+        int, typer.Option("--at-once", min=1, help="How many of a model's runs go on at once, where memory holds them.")
+    ] = 2,
     results: options.Results = Path("results"),
     expected: options.Expected = None,
     profiles: options.Profiles = None,
@@ -68,7 +71,7 @@ def check_rep(
             run_check = (
                 partial(paper_check, steps=steps, **common)
                 if protocol == PAPER
-                else partial(check, arithmetic=each, **common)
+                else partial(check, arithmetic=each, at_once=at_once, **common)
             )
             name = f"{owner.name}/{one.name}"
             record, error = recorded_if_blocked(

@@ -30,12 +30,17 @@ _OTHER_THREADS = (2, 4)
 _CHANGES_THREADS = {"torch"}
 """Frameworks whose number of threads can change in a process; TensorFlow's is fixed with its first operation."""
 
-_SMALL = 950  # MB: a model that takes more is tried with the first of these alone
+_SMALL = 650  # MB beside what is shared: a model that takes more is tried with the first of these alone
 _PIECES = (1, 16)
 MEMORY = 3000
-"""MB for all processes of a check that run at once. A single one that takes more runs alone."""
+"""MB for all processes that run at once. A single one that takes more runs alone."""
 
-_AT_ONCE = 2
+SHARED = 300
+"""MB of them that are one framework's libraries, which all processes of a stack have in common."""
+
+AT_ONCE = 2
+"""How many runs of a check there are to do at once."""
+
 _CANONICAL_MEMORY = 4  # times what a native probe takes, at most, of the models measured
 _CANONICAL_STEPS = 3
 _LEAST = "baseline"
@@ -51,6 +56,7 @@ def check_rep(
     results: Path = Path("results"),
     shelf: Shelf | None = None,
     force: bool = False,
+    at_once: int = AT_ONCE,
 ) -> Record:
     """Check one model on this machine, or answer from the record of an earlier check.
 
@@ -64,6 +70,7 @@ def check_rep(
         results: the results folder.
         shelf: where expectations and profile classes lie; the project's own by default.
         force: compute even where a record answers.
+        at_once: how many of its runs may go on at once, if memory holds them.
 
     Raises:
         UnknownName, UsageError: the call is wrong.
@@ -78,15 +85,29 @@ def check_rep(
     }
     parameters = {**call.parameters, **probe}
     inputs = call.inputs
-    return call.once(
-        "check-rep", parameters, inputs, lambda: _measure(call, probe, parameters, inputs), shelf=shelf, force=force
-    )
+
+    def measure() -> Record:
+        return _measure(call, probe, parameters, inputs, at_once)
+
+    return call.once("check-rep", parameters, inputs, measure, shelf=shelf, force=force)
 
 
-def memory_needed(model: Model, arithmetic: Arithmetic) -> int:
-    """Return the MB that a check's processes take together at most."""
+def memory_needed(model: Model, arithmetic: Arithmetic, at_once: int = AT_ONCE) -> int:
+    """Return the MB that a check's processes take together at most, beside what is :data:`SHARED`."""
     each = _memory(model, arithmetic)
-    return each * _at_once(each)
+    return each * _fitting(each, at_once)
+
+
+def memory_budget(arithmetic: Arithmetic, cores: int, available: int) -> int:
+    """Return the MB that the processes of all checks may take together, beside what is :data:`SHARED`.
+
+    Args:
+        arithmetic: the dearest of the checks.
+        cores: that there are; :data:`MEMORY` is for two.
+        available: MB of memory that nobody uses; a quarter of it is left to others.
+    """
+    dearer = _CANONICAL_MEMORY if arithmetic == "canonical" else 1
+    return max(MEMORY - SHARED, min((MEMORY - SHARED) * dearer * cores // AT_ONCE, available * 3 // 4))
 
 
 def probe_name(probe: dict[str, Any], data: StoredData) -> str:
@@ -94,7 +115,9 @@ def probe_name(probe: dict[str, Any], data: StoredData) -> str:
     return f"check-rep 2, {probe['protocol']}, batch {probe['batch']}, steps {probe['steps']}, data {data.content}"
 
 
-def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inputs: dict[str, str]) -> Record:
+def _measure(
+    call: Call, probe: dict[str, Any], parameters: dict[str, Any], inputs: dict[str, str], at_once: int
+) -> Record:
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="repro-check-rep-") as name:
         folder = Path(name)
@@ -135,8 +158,9 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
             ),
         ]
         # The runs share nothing but the cores; what one computes cannot depend on another.
-        with ThreadPoolExecutor(_at_once(memory)) as pool:
-            answer, *_ = pool.map(lambda planned_run: planned_run(), planned)
+        with ThreadPoolExecutor(_fitting(memory, at_once)) as pool:
+            answers = list(pool.map(lambda planned_run: planned_run(), planned))
+        answer = answers[0]
         first = trace("first")
         varied = {
             f"{threads} threads": trace(f"threads-{threads}") if apart else trace("second", f"threads-{threads}.json")
@@ -155,16 +179,18 @@ def _measure(call: Call, probe: dict[str, Any], parameters: dict[str, Any], inpu
         "invariance": [_compared(what, first, other) for what, other in varied.items()],
     }
     return call.record(
-        "check-rep", parameters, inputs, answer=answer, outputs=outputs, result=result, timing=timing(started)
+        "check-rep", parameters, inputs, answer=answer, outputs=outputs, result=result, timing=timing(started, *answers)
     )
 
 
 def _memory(model: Model, arithmetic: Arithmetic) -> int:
-    return model.probe_memory * (_CANONICAL_MEMORY if arithmetic == "canonical" else 1)
+    """Return the MB that one process takes, beside what is shared."""
+    whole = model.probe_memory * (_CANONICAL_MEMORY if arithmetic == "canonical" else 1)
+    return max(1, whole - SHARED)
 
 
-def _at_once(memory: int) -> int:
-    return max(1, min(_AT_ONCE, MEMORY // memory))
+def _fitting(memory: int, at_once: int) -> int:
+    return max(1, min(at_once, (MEMORY - SHARED) // memory))
 
 
 def _compared(what: str, expected: Trace, actual: Trace) -> dict[str, Any]:

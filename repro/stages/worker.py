@@ -16,6 +16,7 @@ from repro.determinism.guard import allow_only
 from repro.errors import EXIT_INTERNAL, ReproError, error_data
 from repro.schema import read_json
 from repro.stages.child import write_answer
+from repro.stages.times import peak_bytes
 
 _DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux
 
@@ -46,7 +47,7 @@ def main(folder: Path) -> int:
         traceback.print_exc()
         return EXIT_INTERNAL
     if first:
-        write_answer(folder, "answer.json", answer)
+        write_answer(folder, "answer.json", {**answer, "peak_bytes": peak_bytes()})
     return 0
 
 

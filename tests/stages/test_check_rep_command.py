@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.deep_emotion.system import SYSTEM
 from tests.command import Place
 
 CHECK = ("check-rep", "--system", "deep-emotion", "--json")
@@ -64,6 +65,13 @@ def test_the_record_tells_all_that_the_bits_depend_on(measured: Place) -> None:
         "step3/weight/norm.running_var",
     ):
         assert wanted in names
+
+
+def test_the_record_tells_the_memory_that_the_model_declares(measured: Place) -> None:
+    path = next(path for path in measured.records() if path.startswith("records/check-rep"))
+    taken = json.loads((measured.results / path).read_text())["timing"]["peak_bytes"] / 10**6
+    declared = SYSTEM.model("deep_emotion").probe_memory
+    assert 0.7 * declared < taken < 1.1 * declared
 
 
 def test_run_again_it_answers_from_the_record(place: Place) -> None:
