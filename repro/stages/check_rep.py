@@ -41,7 +41,7 @@ SHARED = 300
 AT_ONCE = 2
 """How many runs of a check there are to do at once."""
 
-_CANONICAL_MEMORY = 4  # times what a native probe takes, at most, of the models measured
+_CANONICAL_MEMORY = 2.2  # times what a native probe takes, at most, of the models measured
 _CANONICAL_STEPS = 3
 _LEAST = "baseline"
 
@@ -107,7 +107,7 @@ def memory_budget(arithmetic: Arithmetic, cores: int, available: int) -> int:
         available: MB of memory that nobody uses; a quarter of it is left to others.
     """
     dearer = _CANONICAL_MEMORY if arithmetic == "canonical" else 1
-    return max(MEMORY - SHARED, min((MEMORY - SHARED) * dearer * cores // AT_ONCE, available * 3 // 4))
+    return max(MEMORY - SHARED, min(int((MEMORY - SHARED) * dearer * cores / AT_ONCE), available * 3 // 4))
 
 
 def probe_name(probe: dict[str, Any], data: StoredData) -> str:
@@ -185,8 +185,8 @@ def _measure(
 
 def _memory(model: Model, arithmetic: Arithmetic) -> int:
     """Return the MB that one process takes, beside what is shared."""
-    whole = model.probe_memory * (_CANONICAL_MEMORY if arithmetic == "canonical" else 1)
-    return max(1, whole - SHARED)
+    dearer = _CANONICAL_MEMORY if arithmetic == "canonical" else 1
+    return max(1, int(model.probe_memory * dearer) - SHARED)
 
 
 def _fitting(memory: int, at_once: int) -> int:
