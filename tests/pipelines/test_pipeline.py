@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 import torch
 
+from pipelines import __main__ as launcher
 from pipelines.deep_emotion.model_torch import build
 from tests.command import Ended, Place
 from tests.conftest import ROOT
@@ -133,3 +135,15 @@ def test_make_help_lists_every_target_of_the_design() -> None:
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for target in ["setup", "check-rep", "eval-downloaded", "retrain", "report", "test", "lint", "bench", "help"]:
         assert re.search(rf"^  make {target} ", shown, re.MULTILINE), target
+
+
+@pytest.mark.parametrize(("named", "cores", "at_once"), [("deep-emotion", 2, 2), ("deep-emotion", 1, 1), ("rmn", 2, 1)])
+def test_cores_are_for_several_models_before_they_are_for_the_runs_of_one(
+    named: str, cores: int, at_once: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)))
+    target, options = launcher._parsed(["check-rep", f"systems={named}"])
+    config = launcher._configuration(target, options, tmp_path)
+    assert (config["cores"], config["at_once"]) == (cores, at_once)
+    assert config["memory"].keys() == set(config["models"])
+    assert max(config["memory"].values()) <= config["memory_budget"]
