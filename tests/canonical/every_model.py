@@ -50,7 +50,7 @@ def trained(model: Model, images: Tensor, order: Tensor, steps: int) -> list[str
     """Return the digest of all that each step leaves; the batch's ``order`` and layout do not matter."""
     labels, digests = torch.arange(len(images)) % model.num_classes, []
     network = _keyed_network(model, "cpu").train()
-    step = resolve(model.training)(network, model.training_settings)
+    step = resolve(model.training)(network, {**model.training_settings, "steps": steps})
     with canonical(seed=SEED) as mode:
         for number in range(steps):
             mode.begin_step(number, samples=order)
@@ -58,7 +58,7 @@ def trained(model: Model, images: Tensor, order: Tensor, steps: int) -> list[str
             with recorder.gradients(network, "gradient"):
                 told = step(images[order].contiguous(memory_format=_layout(images)), labels[order])
             found = {name: value[order.argsort()] if value.ndim else value for name, value in told.items()}
-            digests.append(f"{digest(found | network.state_dict())} {recorder.trace().digest()}")
+            digests.append(f"{digest(found | network.state_dict())}+{recorder.trace().digest()}")
     return digests
 
 
