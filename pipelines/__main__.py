@@ -36,8 +36,9 @@ from repro.registry import chosen_models, one_model, systems
 from repro.report.text import verdict_table
 from repro.report.training_text import training_text
 from repro.schema import Arithmetic, Artifact, BitVerdict, Model, Record, System, read_json
-from repro.stages.check_rep import AT_ONCE, memory_budget, memory_needed
+from repro.stages.check_rep import AT_ONCE
 from repro.stages.fetch import declared
+from repro.stages.memory import memory_budget, memory_of_check
 from repro.stages.paper import PAPER, checked_models, sentences
 from repro.stages.stacks import find_stack
 from repro.store.claims import load_claims
@@ -150,7 +151,7 @@ def _configuration(target: str, options: dict[str, str], results: Path) -> dict[
         "limits": shlex.join(limits),
         "cores": cores,
         "at_once": at_once,
-        "memory": {f"{system.name}/{model.name}": memory_needed(model, dearest, at_once) for system, model in chosen},
+        "memory": {f"{system.name}/{model.name}": memory_of_check(model, dearest, at_once) for system, model in chosen},
         "memory_budget": memory_budget(dearest, cores, psutil.virtual_memory().available // 10**6),
         "certify": "--certify" if _switched_on("certify", options["certify"]) else "",
         "results": str(results),

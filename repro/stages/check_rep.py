@@ -16,12 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from repro.compare.divergence import compare_traces
-from repro.schema import Arithmetic, Caps, Device, Model, Record
+from repro.schema import Arithmetic, Caps, Device, Record
 from repro.stages.call import Call
 from repro.stages.data import StoredData
 from repro.stages.etl import EMBEDDED
 from repro.stages.judge import Shelf
 from repro.stages.measured import REPEAT
+from repro.stages.memory import fitting, memory_of_run
 from repro.stages.progress import say
 from repro.stages.times import timing
 from repro.trace import Trace
@@ -32,16 +33,9 @@ _CHANGES_THREADS = {"torch"}
 
 _SMALL = 650  # MB beside what is shared: a model that takes more is tried with the first of these alone
 _PIECES = (1, 16)
-MEMORY = 3000
-"""MB for all processes that run at once. A single one that takes more runs alone."""
-
-SHARED = 300
-"""MB of them that are one framework's libraries, which all processes of a stack have in common."""
-
 AT_ONCE = 2
 """How many runs of a check there are to do at once."""
 
-_CANONICAL_MEMORY = 2.2  # times what a native probe takes, at most, of the models measured
 _CANONICAL_STEPS = 3
 _LEAST = "baseline"
 
@@ -92,24 +86,6 @@ def check_rep(
     return call.once("check-rep", parameters, inputs, measure, shelf=shelf, force=force)
 
 
-def memory_needed(model: Model, arithmetic: Arithmetic, at_once: int = AT_ONCE) -> int:
-    """Return the MB that a check's processes take together at most, beside what is :data:`SHARED`."""
-    each = _memory(model, arithmetic)
-    return each * _fitting(each, at_once)
-
-
-def memory_budget(arithmetic: Arithmetic, cores: int, available: int) -> int:
-    """Return the MB that the processes of all checks may take together, beside what is :data:`SHARED`.
-
-    Args:
-        arithmetic: the dearest of the checks.
-        cores: that there are; :data:`MEMORY` is for two.
-        available: MB of memory that nobody uses; a quarter of it is left to others.
-    """
-    dearer = _CANONICAL_MEMORY if arithmetic == "canonical" else 1
-    return max(MEMORY - SHARED, min(int((MEMORY - SHARED) * dearer * cores / AT_ONCE), available * 3 // 4))
-
-
 def probe_name(probe: dict[str, Any], data: StoredData) -> str:
     """Return how expectations name what check-rep feeds: the data's content, not its container."""
     return f"check-rep 2, {probe['protocol']}, batch {probe['batch']}, steps {probe['steps']}, data {data.content}"
@@ -138,7 +114,7 @@ def _measure(
         def trace(name: str, file: str = "trace.json") -> Trace:
             return Trace.read(folder / name / file)
 
-        memory = _memory(call.model, call.arithmetic)
+        memory = memory_of_run(call.model, call.arithmetic)
         canonical = call.arithmetic == "canonical"
         again = Caps(isa=_LEAST, threads=2) if canonical else call.caps  # there, nothing that is varied may matter
         others = () if canonical else _OTHER_THREADS if memory <= _SMALL else _OTHER_THREADS[:1]
@@ -158,7 +134,7 @@ def _measure(
             ),
         ]
         # The runs share nothing but the cores; what one computes cannot depend on another.
-        with ThreadPoolExecutor(_fitting(memory, at_once)) as pool:
+        with ThreadPoolExecutor(fitting(memory, at_once)) as pool:
             answers = list(pool.map(lambda planned_run: planned_run(), planned))
         answer = answers[0]
         first = trace("first")
@@ -181,16 +157,6 @@ def _measure(
     return call.record(
         "check-rep", parameters, inputs, answer=answer, outputs=outputs, result=result, timing=timing(started, *answers)
     )
-
-
-def _memory(model: Model, arithmetic: Arithmetic) -> int:
-    """Return the MB that one process takes, beside what is shared."""
-    dearer = _CANONICAL_MEMORY if arithmetic == "canonical" else 1
-    return max(1, int(model.probe_memory * dearer) - SHARED)
-
-
-def _fitting(memory: int, at_once: int) -> int:
-    return max(1, min(at_once, (MEMORY - SHARED) // memory))
 
 
 def _compared(what: str, expected: Trace, actual: Trace) -> dict[str, Any]:

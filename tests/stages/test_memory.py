@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from repro.registry import chosen_models
-from repro.stages.check_rep import MEMORY, SHARED, check_rep, memory_budget, memory_needed
+from repro.stages.check_rep import AT_ONCE, check_rep
+from repro.stages.memory import MEMORY, SHARED, memory_budget, memory_of_check
 from repro.stages.times import timing
 from tests.conftest import ROOT
 
@@ -21,7 +22,7 @@ MODELS = [(system.name, model) for system, model in chosen_models(None, None)]
 
 def test_the_processes_of_a_check_stay_within_the_bound() -> None:
     for _, model in MODELS:
-        alone, needed = memory_needed(model, "native", 1), memory_needed(model, "native")
+        alone, needed = memory_of_check(model, "native", 1), memory_of_check(model, "native", AT_ONCE)
         assert alone == model.probe_memory - SHARED
         assert needed in (alone, 2 * alone)
         assert needed + SHARED <= MEMORY
@@ -29,7 +30,11 @@ def test_the_processes_of_a_check_stay_within_the_bound() -> None:
 
 def test_canonical_checks_of_large_models_run_one_process_at_a_time() -> None:
     model = next(model for name, model in MODELS if (name, model.name) == ("rmn", "vgg19"))
-    assert memory_needed(model, "canonical") > memory_needed(model, "native") == model.probe_memory - SHARED
+    assert (
+        memory_of_check(model, "canonical", AT_ONCE)
+        > memory_of_check(model, "native", AT_ONCE)
+        == model.probe_memory - SHARED
+    )
 
 
 @given(st.integers(1, 256), st.integers(0, 10**6))
