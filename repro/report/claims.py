@@ -40,7 +40,7 @@ def claim_rows(
     missing: Mapping[str, str] | None = None,
     judged: Mapping[str, Judgement] | None = None,
 ) -> tuple[ClaimRow, ...]:
-    """Return a row for every claim: by system, those with a measurement first, then in the given order.
+    """Return a row for every claim: by system, then in the given order, which is that of the published tables.
 
     Args:
         measurements: in the order in which they are to be shown.
@@ -59,7 +59,7 @@ def claim_rows(
         )
         for claim in claims
     ]
-    return tuple(sorted(rows, key=lambda row: (row.system, not row.measurements)))
+    return tuple(sorted(rows, key=lambda row: row.system))
 
 
 def _row(

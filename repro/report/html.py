@@ -52,7 +52,6 @@ _SYMBOLS = {
 }
 """A sign for each verdict, so that none is told by colour alone."""
 
-_ORDER = ["not reproduced", "close", "reproduced", "unattainable", "blocked", "not run"]
 _OPEN = {ClaimVerdict.NOT_REPRODUCED, ClaimVerdict.CLOSE, ClaimVerdict.REPRODUCED}
 
 
@@ -82,8 +81,7 @@ class Panel:
 def html(report: Report) -> str:
     """Return a report as one HTML page, the same bytes for the same report."""
     by_record = {one.record: one for one in report.measurements}
-    ordered = sorted(report.claims, key=lambda row: _ORDER.index(row.verdict))
-    shown = [row for row in ordered if row.verdict in _OPEN or row.measurements]
+    shown = [row for row in report.claims if row.verdict in _OPEN or row.measurements]
     systems = sorted(
         {row.system for row in report.claims}
         | {one.system for one in report.measurements}
@@ -103,7 +101,7 @@ def html(report: Report) -> str:
             rest=report.headline.partition(". ")[2],
             shown=shown,
             known={one.id for one in report.defects},
-            others=[row for row in ordered if row not in shown],
+            others=[row for row in report.claims if row not in shown],
             by_record=by_record,
             systems=[
                 {

@@ -165,7 +165,7 @@ def test_a_number_that_is_no_count_names_its_metric() -> None:
     assert recall.reason == "evaluations here count right answers over all classes, not recall"
 
 
-def test_claims_are_grouped_by_system_measured_ones_first() -> None:
+def test_claims_are_grouped_by_system_in_the_order_of_the_published_tables() -> None:
     claims = [
         made.claim(id="b-first", system="b-system"),
         made.claim(id="a-first", model_name="other"),
@@ -173,7 +173,7 @@ def test_claims_are_grouped_by_system_measured_ones_first() -> None:
         made.claim(id="a-measured"),
     ]
     report = build_report(made.named(made.fetch(), made.evaluation()), claims)
-    assert [row.id for row in report.claims] == ["a-measured", "a-first", "a-second", "b-first"]
+    assert [row.id for row in report.claims] == ["a-first", "a-second", "a-measured", "b-first"]
 
 
 def test_defects_touch_a_claim_by_data_set_protocol_note_or_number() -> None:
